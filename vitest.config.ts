@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+/** Lua files are modules that export their text, as in the bundle (esbuild `--loader:.lua=text`). */
+const lua = {
+  name: 'lua',
+  enforce: 'pre' as const,
+  load: (id: string) =>
+    id.endsWith('.lua') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}` : undefined,
+};
+
+const project = (name: string, options: object = {}) => ({
+  plugins: [lua],
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit'),
+      project('contract', { testTimeout: 20_000, hookTimeout: 60_000 }),
+      project('model', { testTimeout: 120_000 }),
+      project('local', { testTimeout: 20_000, hookTimeout: 60_000 }),
+      project('e2e', { testTimeout: 60_000, hookTimeout: 120_000 }),
+      project('faults', { testTimeout: 120_000, hookTimeout: 120_000 }),
+    ],
+  },
+});
