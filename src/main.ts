@@ -1,1 +1,122 @@
-export const placeholder = 1;
+// The composition root: settings → clients → core → functions. The only import with effects.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { app } from '@azure/functions';
+import type { CacheDefinition } from './config/define.ts';
+import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
+import { ConfigError } from './core/errors.ts';
+import { createGenerations } from './core/generations.ts';
+import { redisKeys } from './core/key.ts';
+import type { Clock, Entropy } from './core/ports.ts';
+import { createReader } from './core/read.ts';
+import { createSync } from './core/sync.ts';
+import { registerCosmosChanges } from './functions/cosmos-changes.ts';
+import { registerEntities } from './functions/entities.ts';
+import { registerHealth } from './functions/health.ts';
+import { createLog } from './functions/log.ts';
+import { createRedisConnection } from './redis/connection.ts';
+import { redisCheck } from './redis/health.ts';
+import { createRedisStore } from './redis/store.ts';
+import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
+import { createLimit, guard } from './sources/guard.ts';
+
+const clock: Clock = { now: () => performance.now(), sleep: (ms) => sleep(ms) };
+
+const entropy: Entropy = {
+  random: () => Math.random(),
+  token: () => randomBytes(8),
+  digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
+};
+
+try {
+  start(resolveConfig(loadDefinition(), process.env));
+} catch (error) {
+  // A throw here would leave an app without any function, and the host saying nothing.
+  console.error(error instanceof ConfigError ? error.message : error);
+  registerHealth({ checks: [], problems: problemsOf(error) });
+}
+
+/** Required, not imported, so that an error in the user's file is reported like every other one. */
+function loadDefinition(): CacheDefinition {
+  return (require('./cache.config.ts') as { default: CacheDefinition }).default;
+}
+
+function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
+  const observe = createLog(() => clock.now());
+  const keys = redisKeys(settings.WARMFEED_APP);
+  const connection = createRedisConnection({
+    url: settings.REDIS_URL,
+    socketTimeoutMs: settings.WARMFEED_REDIS_TIMEOUT,
+    connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
+    onError: (error) => console.error(error.message),
+  });
+  const store = createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS });
+  const clients = createCosmosClients();
+  const limits = {
+    concurrency: settings.WARMFEED_SOURCE_CONCURRENCY,
+    queue: settings.WARMFEED_SOURCE_QUEUE,
+    timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
+    breakerFailures: settings.WARMFEED_BREAKER_FAILURES,
+    breakerResetMs: settings.WARMFEED_BREAKER_RESET,
+  };
+  const watched = containers.map((container) => {
+    const lags = { replicaLagMs: settings.WARMFEED_REPLICA_LAG, requestTimeoutMs: settings.WARMFEED_SOURCE_TIMEOUT };
+    const source = createCosmosSource({ ...container.source, ...lags }, clients);
+    const guarded = guard(source, limits);
+    const columns = cosmosKeyColumns(container.source.partitionKey);
+    const entities = container.entities.map((entity) => ({ ...entity, source: guarded, columns }));
+    return { definition: container.source, source, entities };
+  });
+  const entities = watched.flatMap((container) => container.entities);
+
+  const ttlMs = settings.WARMFEED_GENERATION_TTL;
+  const generations = createGenerations({ store, key: keys.generations, clock, entities, ttlMs });
+  const deps = {
+    store,
+    keys,
+    generations,
+    clock,
+    entropy,
+    observe,
+    options: {
+      leaseMs: settings.WARMFEED_LEASE,
+      fenceMs: settings.WARMFEED_FENCE,
+      waitMs: settings.WARMFEED_WAIT,
+      provisionalMs: settings.WARMFEED_PROVISIONAL_TTL,
+      jitter: settings.WARMFEED_JITTER,
+    },
+  };
+  const reloads = createLimit({
+    concurrency: settings.WARMFEED_RELOAD_CONCURRENCY,
+    timeoutMs: settings.WARMFEED_RELOAD_TIMEOUT,
+  });
+  const reader = createReader({ ...deps, reloads });
+
+  registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
+  for (const container of watched) {
+    registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
+      connection: container.definition.connectionName,
+      database: container.definition.database,
+      container: container.definition.container,
+      leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
+      leasePrefix,
+      pollMs: settings.WARMFEED_FEED_POLL,
+      batch: settings.WARMFEED_FEED_BATCH,
+      fromBeginning: settings.WARMFEED_FEED_FROM_BEGINNING,
+    });
+  }
+  registerHealth({
+    problems: [],
+    checks: [
+      { name: 'redis', check: () => redisCheck(connection) },
+      ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
+    ],
+  });
+
+  app.hook.appTerminate(async () => {
+    await reader.drain();
+    clients.dispose();
+    await connection.close();
+  });
+}

@@ -1,0 +1,76 @@
+// What src/cache.config.ts is written with: typed definitions that only describe. They are checked, all problems
+// at once, by resolve.ts.
+
+import type { Document } from '../core/ports.ts';
+import type { Duration, Size } from './units.ts';
+
+/** A Cosmos DB container. `%NAME%` in a text stands for an app setting. */
+export interface CosmosDefinition {
+  readonly kind: 'cosmos';
+  /** Name of the app setting with the connection: a connection string, or `<name>__accountEndpoint` for an identity. */
+  readonly connection: string;
+  readonly database: string;
+  readonly container: string;
+  /** The container's partition-key paths, one to three: `['/country']`. */
+  readonly partitionKey: readonly `/${string}`[];
+}
+
+export type SourceDefinition = CosmosDefinition;
+
+export function cosmos(options: Omit<CosmosDefinition, 'kind'>): CosmosDefinition {
+  return { kind: 'cosmos', ...options };
+}
+
+/** What other caches may keep: nothing unless said here. Whatever they keep is outside the cache's guarantee. */
+export interface HttpOptions {
+  readonly maxAge?: Duration;
+  readonly staleWhileRevalidate?: Duration;
+  readonly staleIfError?: Duration;
+  /** Shared caches too; the tags then go out as `Cache-Tag`. */
+  readonly public?: boolean;
+}
+
+export interface EntityDefinition<T extends Document = Document> {
+  readonly source: SourceDefinition;
+  /** How long a value is fresh: for all, or by document. */
+  readonly ttl: Duration | ((document: T) => Duration);
+  /** How long after that it is served while it is refreshed. Default `'0s'`. */
+  readonly staleFor?: Duration;
+  /** How long after that it is served while the source fails. Default `'0s'`. */
+  readonly staleIfError?: Duration;
+  /** How long "not found" is remembered. Default `'30s'`. */
+  readonly notFoundTtl?: Duration;
+  /** What a change does: refresh always, refresh only what is cached, or evict. Default `'refresh'`. */
+  readonly onChange?: 'refresh' | 'refresh-cached' | 'evict';
+  /** Which documents of the container belong to the entity; others are 404. Default: all. */
+  readonly match?: (document: T) => boolean;
+  /** Soft delete: such a document is 404. Default: none. */
+  readonly deletedWhen?: (document: T) => boolean;
+  /** What is cached and served; gets the document without system properties. Default: all of it. */
+  readonly select?: (document: T) => unknown;
+  /** Raise it when select, match or tags change their meaning: older records are then not used. Default 1. */
+  readonly revision?: number;
+  readonly tags?: (document: T) => readonly string[];
+  /** Larger bodies are answered, never cached. Default `'1mb'`. */
+  readonly maxBytes?: Size;
+  readonly http?: HttpOptions;
+}
+
+/** Queries, sessions and content find their place beside `entities`. */
+export interface CacheDefinition {
+  readonly entities: Readonly<Record<string, EntityDefinition<never>>>;
+}
+
+/** @typeParam T the documents of the entity, for `select`, `match` and the like */
+export function entity<T extends Document = Document>(definition: EntityDefinition<T>): EntityDefinition<T> {
+  return definition;
+}
+
+export function defineCache<const C extends CacheDefinition>(definition: C): C {
+  return definition;
+}
+
+/** A copy of a document without some of its properties, for `select`. */
+export function omit(document: Document, names: readonly string[]): Document {
+  return Object.fromEntries(Object.entries(document).filter(([name]) => !names.includes(name)));
+}

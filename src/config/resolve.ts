@@ -1,0 +1,228 @@
+// Checks a cache definition against the app settings and turns it into what the app runs on; every problem is
+// reported at once, with its path.
+
+import { hash64 } from '../core/bytes.ts';
+import type { Entity } from '../core/entity.ts';
+import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
+import type { Document } from '../core/ports.ts';
+import { FORMAT } from '../core/record.ts';
+import type { CacheDefinition, CosmosDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { type Environment, leasePrefix, readSettings, type Settings } from './settings.ts';
+import { parseDuration, parseSize } from './units.ts';
+
+export type CosmosConnection =
+  | { readonly connectionString: string }
+  | { readonly endpoint: string; readonly clientId: string | undefined };
+
+export interface ResolvedCosmos {
+  readonly kind: 'cosmos';
+  readonly connectionName: string;
+  readonly connection: CosmosConnection;
+  readonly database: string;
+  readonly container: string;
+  readonly partitionKey: readonly string[];
+}
+
+export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & { readonly source: ResolvedCosmos };
+
+/** A watched container with the entities in it. */
+export interface ResolvedContainer {
+  readonly source: ResolvedCosmos;
+  readonly entities: readonly ResolvedEntity[];
+}
+
+export interface ResolvedConfig {
+  readonly settings: Settings;
+  readonly leasePrefix: string;
+  readonly containers: readonly ResolvedContainer[];
+}
+
+/** Notes a problem at a path below the caller's. */
+type Report = (path: string, message: string) => undefined;
+
+/** @throws ConfigError with every problem of the definition and the settings */
+export function resolveConfig(definition: CacheDefinition, environment: Environment): ResolvedConfig {
+  const problems: ConfigProblem[] = [];
+  const settings = readSettings(environment, problems);
+  const found = Object.entries(definition.entities ?? {});
+  if (found.length === 0) problems.push({ path: 'entities', message: 'no entity is defined' });
+  const entities = found.map(([name, entity]) => {
+    const report: Report = (path, message) => {
+      problems.push({ path: path === '' ? `entities.${name}` : `entities.${name}.${path}`, message });
+      return undefined;
+    };
+    return resolveEntity(name, entity as unknown as EntityDefinition, environment, report);
+  });
+  const containers = byContainer(entities, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { settings, leasePrefix: leasePrefix(settings, environment), containers };
+}
+
+const OPTIONS =
+  'source ttl staleFor staleIfError notFoundTtl onChange match deletedWhen select revision tags maxBytes http'.split(
+    ' ',
+  );
+const ON_CHANGE = ['refresh', 'refresh-cached', 'evict'] as const;
+
+function resolveEntity(
+  name: string,
+  entity: EntityDefinition,
+  environment: Environment,
+  report: Report,
+): ResolvedEntity | undefined {
+  if (!/^[A-Za-z][\w-]{0,59}$/.test(name)) {
+    report('', 'the name must begin with a letter and have letters, digits, "_" and "-" only, at most 60');
+  }
+  if (typeof entity !== 'object' || entity === null) return report('', 'must be entity({…})');
+  for (const option of Object.keys(entity)) {
+    if (!OPTIONS.includes(option)) report(option, `unknown option; there are ${OPTIONS.join(', ')}`);
+  }
+  const source = resolveSource(entity.source, environment, report);
+  const staleForMs = duration('staleFor', entity.staleFor ?? '0s', report);
+  const staleIfErrorMs = duration('staleIfError', entity.staleIfError ?? '0s', report);
+  const notFoundTtlMs = duration('notFoundTtl', entity.notFoundTtl ?? '30s', report, 1);
+  const maxBytes = parseSize(entity.maxBytes ?? '1mb') ?? report('maxBytes', 'must be a size such as "512kb" or "2mb"');
+  const revision = entity.revision ?? 1;
+  if (!Number.isInteger(revision) || revision < 1) report('revision', 'must be a whole number from 1 on');
+  const onChange = ON_CHANGE.find((policy) => policy === (entity.onChange ?? 'refresh'));
+  if (onChange === undefined) report('onChange', `must be one of ${ON_CHANGE.map((x) => `"${x}"`).join(', ')}`);
+  for (const option of ['match', 'deletedWhen', 'select', 'tags'] as const) {
+    if (entity[option] !== undefined && typeof entity[option] !== 'function') report(option, 'must be a function');
+  }
+  const ttlMs = resolveTtl(entity.ttl, report);
+  const http = resolveHttp(entity.http ?? {}, report);
+  if (source === undefined || onChange === undefined || maxBytes === undefined || ttlMs === undefined) return undefined;
+  const ttl = typeof entity.ttl === 'function' ? 'by document' : entity.ttl;
+  const declared = [FORMAT, revision, identityOf(source), ttl, staleForMs, staleIfErrorMs, notFoundTtlMs, maxBytes];
+  return {
+    name,
+    source,
+    ttlMs,
+    staleForMs: staleForMs ?? 0,
+    staleIfErrorMs: staleIfErrorMs ?? 0,
+    notFoundTtlMs: notFoundTtlMs ?? 0,
+    onChange,
+    match: entity.match ?? (() => true),
+    deletedWhen: entity.deletedWhen ?? (() => false),
+    select: entity.select ?? ((document) => document),
+    tags: entity.tags ?? (() => []),
+    maxBytes,
+    http,
+    fingerprint: hash64(JSON.stringify(declared)),
+  };
+}
+
+/** The source without its secrets: the same container has the same fingerprint wherever it is. */
+function identityOf({ connectionName, database, container, partitionKey }: ResolvedCosmos): unknown {
+  return [connectionName, database, container, partitionKey];
+}
+
+function resolveTtl(ttl: EntityDefinition['ttl'], report: Report): Entity['ttlMs'] | undefined {
+  if (typeof ttl !== 'function') {
+    const ms = duration('ttl', ttl, report, 1);
+    return ms === undefined ? undefined : () => ms;
+  }
+  return (document: Document) => {
+    const ms = parseDuration(ttl(document));
+    if (ms === undefined || ms < 1) throw new TypeError('ttl gave no duration such as "5m"');
+    return ms;
+  };
+}
+
+function resolveHttp(http: HttpOptions, report: Report): Entity['http'] {
+  for (const option of Object.keys(http)) {
+    if (!['maxAge', 'staleWhileRevalidate', 'staleIfError', 'public'].includes(option)) {
+      report(`http.${option}`, 'unknown option; there are maxAge, staleWhileRevalidate, staleIfError, public');
+    }
+  }
+  const seconds = (option: 'maxAge' | 'staleWhileRevalidate' | 'staleIfError') => {
+    const ms = http[option] === undefined ? undefined : duration(`http.${option}`, http[option], report);
+    return ms === undefined ? undefined : Math.floor(ms / 1000);
+  };
+  if (http.public !== undefined && typeof http.public !== 'boolean') report('http.public', 'must be true or false');
+  return {
+    maxAgeS: seconds('maxAge'),
+    staleWhileRevalidateS: seconds('staleWhileRevalidate'),
+    staleIfErrorS: seconds('staleIfError'),
+    public: http.public ?? false,
+  };
+}
+
+function duration(path: string, text: unknown, report: Report, least = 0): number | undefined {
+  const ms = parseDuration(text);
+  if (ms === undefined) return report(path, 'must be a duration such as "30s", "5m" or "1h"');
+  return ms >= least ? ms : report(path, `must be at least ${least}ms`);
+}
+
+function resolveSource(source: unknown, environment: Environment, report: Report): ResolvedCosmos | undefined {
+  const definition = source as CosmosDefinition | undefined;
+  if (definition?.kind !== 'cosmos') return report('source', 'must be cosmos({…})');
+  const { connection, database, container, partitionKey } = definition;
+  const resolved = {
+    kind: 'cosmos' as const,
+    connectionName: connection,
+    connection: resolveConnection(connection, environment, report),
+    database: resolveText('source.database', database, environment, report),
+    container: resolveText('source.container', container, environment, report),
+    partitionKey: [...(Array.isArray(partitionKey) ? partitionKey : [])],
+  };
+  const paths = resolved.partitionKey;
+  if (paths.length < 1 || paths.length > 3 || !paths.every((path) => /^(\/[^/"]+)+$/.test(path))) {
+    report('source.partitionKey', `must be one to three paths such as ['/country']`);
+  }
+  const { connection: to, database: db, container: coll } = resolved;
+  return to && db && coll ? { ...resolved, connection: to, database: db, container: coll } : undefined;
+}
+
+function resolveConnection(name: unknown, environment: Environment, report: Report): CosmosConnection | undefined {
+  const path = 'source.connection';
+  if (typeof name !== 'string' || !/^[A-Za-z]\w*$/.test(name))
+    return report(path, 'must be the name of an app setting');
+  const connectionString = environment[name];
+  if (connectionString) {
+    return /AccountEndpoint=https?:\/\/[^;]+;.*AccountKey=[^;]+/i.test(connectionString)
+      ? { connectionString }
+      : report(path, `the app setting ${name} is no connection string "AccountEndpoint=…;AccountKey=…;"`);
+  }
+  const endpoint = environment[`${name}__accountEndpoint`];
+  if (!endpoint) return report(path, `neither the app setting ${name} nor ${name}__accountEndpoint is set`);
+  if (!URL.canParse(endpoint)) return report(path, `the app setting ${name}__accountEndpoint is no URL`);
+  return { endpoint, clientId: environment[`${name}__clientId`] };
+}
+
+function resolveText(path: string, text: unknown, environment: Environment, report: Report): string | undefined {
+  if (typeof text !== 'string' || text === '') return report(path, 'must be a name');
+  let missing: string | undefined;
+  const resolved = text.replace(/%(\w+)%/g, (_, name: string) => {
+    const value = environment[name];
+    if (!value) missing = name;
+    return value ?? '';
+  });
+  return missing === undefined ? resolved : report(path, `the app setting ${missing} is missing`);
+}
+
+/** Entities of one container share its feed, so they must agree on what it is. */
+function byContainer(
+  entities: readonly (ResolvedEntity | undefined)[],
+  problems: ConfigProblem[],
+): readonly ResolvedContainer[] {
+  const containers = new Map<string, { source: ResolvedCosmos; entities: ResolvedEntity[] }>();
+  for (const entity of entities) {
+    if (entity === undefined) continue;
+    const { connectionName, database, container, partitionKey } = entity.source;
+    const id = `${connectionName}/${database}/${container}`;
+    const known = containers.get(id);
+    if (known === undefined) containers.set(id, { source: entity.source, entities: [entity] });
+    else if (known.source.partitionKey.join() === partitionKey.join()) known.entities.push(entity);
+    else {
+      const message = `differs from that of entities.${known.entities[0]?.name}, which is in the same container`;
+      problems.push({ path: `entities.${entity.name}.source.partitionKey`, message });
+    }
+  }
+  return [...containers.values()];
+}
+
+/** The problems of anything thrown while a configuration was loaded. */
+export function problemsOf(error: unknown): readonly ConfigProblem[] {
+  return error instanceof ConfigError ? error.problems : [{ path: 'src/cache.config.ts', message: messageOf(error) }];
+}

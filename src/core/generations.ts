@@ -1,0 +1,93 @@
+// Generations: one value per source and per entity that can be bumped to make all records old. Cached in the
+// process for at most T, so that a hit never asks the store for it (docs/consistency.md, protocol E).
+
+import { concat, hash64 } from './bytes.ts';
+import type { Entity } from './entity.ts';
+import type { Clock, Stamp, Store } from './ports.ts';
+
+/** The generations as read at one moment, and the store's clock with them. */
+export interface Snapshot {
+  readonly sentAt: number;
+  readonly storeTimeMs: number;
+  readonly values: ReadonlyMap<string, string>;
+}
+
+export function createGenerations(options: {
+  store: Store;
+  key: string;
+  clock: Clock;
+  entities: readonly Entity[];
+  /** T: how long a process may judge hits by what it read, ms. */
+  ttlMs: number;
+}) {
+  const { store, clock } = options;
+  const fields = [
+    ...new Set(options.entities.map((entity) => sourceField(entity.source.name))),
+    ...options.entities.map((entity) => entityField(entity.name)),
+  ];
+  const stamps = new Map<string, { of: string; stamp: Stamp }>();
+  let last: Snapshot | undefined;
+
+  /** Asks the store. Its answer is no older than the call. */
+  async function refresh(): Promise<Snapshot> {
+    const sentAt = clock.now();
+    const { values, timeMs } = await store.generations(options.key, fields);
+    const snapshot = {
+      sentAt,
+      storeTimeMs: timeMs,
+      values: new Map(fields.map((field, i) => [field, values[i] ?? ''])),
+    };
+    if (last === undefined || sentAt >= last.sentAt) last = snapshot;
+    return snapshot;
+  }
+
+  /** The cached snapshot, unless it was asked for more than T ago. */
+  function current(): Snapshot | undefined {
+    return last !== undefined && clock.now() - last.sentAt < options.ttlMs ? last : undefined;
+  }
+
+  function stamp(entity: Entity, snapshot: Snapshot): Stamp {
+    const of = `${ofSource(entity.source.name, snapshot)}|${snapshot.values.get(entityField(entity.name)) ?? ''}`;
+    const known = stamps.get(entity.name);
+    if (known?.of === of) return known.stamp;
+    const made = concat(hash64(of), entity.fingerprint);
+    stamps.set(entity.name, { of, stamp: made });
+    return made;
+  }
+
+  function ofSource(source: string, snapshot: Snapshot): string {
+    return snapshot.values.get(sourceField(source)) ?? '';
+  }
+
+  /** Repairs a source's generation that is older than one somebody saw: its shard was rolled back. */
+  async function heal(source: string, seen: string): Promise<boolean> {
+    const snapshot = await refresh();
+    // 16 digits of time, then 8 hex digits: text order is their order.
+    if (ofSource(source, snapshot) >= seen) return false;
+    await store.bump(options.key, sourceField(source), seen);
+    await refresh();
+    return true;
+  }
+
+  return {
+    refresh,
+    current,
+    stamp,
+    ofSource,
+    heal,
+    /** The last snapshot, however old. */
+    last: () => last,
+    /** The store's time now; never early, so nothing is served past its time. */
+    storeTime: (snapshot: Snapshot) => snapshot.storeTimeMs + (clock.now() - snapshot.sentAt),
+  };
+}
+
+export type Generations = ReturnType<typeof createGenerations>;
+
+function sourceField(source: string): string {
+  return `s:${source}`;
+}
+
+function entityField(entity: string): string {
+  return `e:${entity}`;
+}

@@ -1,0 +1,212 @@
+// What the core needs from outside. Positions (versions, as-ofs, watermarks) are unsigned 64-bit and only
+// compared within one partition identity.
+
+import type { Key } from './key.ts';
+
+export type Position = bigint;
+
+/** Time of this process. */
+export interface Clock {
+  /** Milliseconds, monotonic, of no particular origin. */
+  now(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+export interface Entropy {
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** 8 random bytes that name a lease holder. */
+  readonly token: () => Uint8Array;
+  /** A collision-resistant 12-byte digest: the strong ETag of a body. */
+  readonly digest: (bytes: Uint8Array) => Uint8Array;
+}
+
+/** A lineage of positions: a Cosmos DB container rid and range id, say. */
+export interface Partition {
+  readonly id: string;
+  /** Partitions that this one descends from (splits), as far as known. */
+  readonly ancestors: readonly string[];
+}
+
+export type Document = Readonly<Record<string, unknown>>;
+
+/** One answer of a source. `asOf`: it reflects every change of the partition up to here. */
+export interface SourceRead {
+  readonly document: Document | undefined;
+  readonly asOf: Position;
+  /** The item's own version where the source has one, else `asOf`. */
+  readonly version: Position;
+  readonly partition: Partition;
+  /** When the source itself will drop the item (Cosmos DB `ttl`), milliseconds since the epoch. */
+  readonly expiresAt?: number;
+}
+
+/** What a read must reflect at least: positions by partition id, and the source's own text for it. */
+export interface Floor {
+  readonly positions: ReadonlyMap<string, Position>;
+  readonly token?: string;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+  readonly floor?: Floor;
+}
+
+/** A change as a source's feed delivers it. */
+export interface Change {
+  readonly key: Key;
+  readonly version: Position;
+  readonly document: Document | undefined;
+  readonly expiresAt?: number;
+}
+
+/** A database container, table, … that answers point reads with truthful positions. */
+export interface Source {
+  /** Stable name: part of the names of its watermarks and of its generation. */
+  readonly name: string;
+  /** How far a read may lag behind a write, in ms; 0 where reads go to a primary. */
+  readonly replicaLagMs: number;
+  /** @throws WarmfeedError SOURCE_* */
+  read(key: Key, options?: ReadOptions): Promise<SourceRead>;
+  /** Grouped read: answers in the order of the keys. @throws WarmfeedError SOURCE_* when any key cannot be read */
+  readMany(keys: readonly Key[], options?: ReadOptions): Promise<readonly SourceRead[]>;
+  /** Rejects where the source cannot be used at all. @throws WarmfeedError SOURCE_* */
+  check(): Promise<void>;
+  /** A client's read-your-writes token. @throws WarmfeedError BAD_REQUEST */
+  floor(token: string): Promise<Floor>;
+  /** @throws WarmfeedError ROW_INVALID for something that is no change of this source */
+  change(item: unknown): Change;
+}
+
+/** Every script's view of "same generation and same fingerprint": 8 bytes each. */
+export type Stamp = Uint8Array;
+
+export interface LeaseRequest {
+  readonly token: Uint8Array;
+  readonly leaseMs: number;
+  readonly stamp: Stamp;
+  /** Grant although the value is fresh (reload, early refresh). */
+  readonly force: boolean;
+}
+
+export type LeaseReply =
+  | { readonly kind: 'granted' }
+  /** Somebody else loads this key. */
+  | { readonly kind: 'held' }
+  /** Fresh already: the record. */
+  | { readonly kind: 'live'; readonly record: Uint8Array };
+
+export interface FillRequest {
+  readonly token: Uint8Array;
+  /** 8 bytes: hash of the partition id. */
+  readonly identity: Uint8Array;
+  readonly stamp: Stamp;
+  readonly version: Position;
+  readonly asOf: Position;
+  readonly guarantee: Guarantee;
+  readonly value: Representation;
+  readonly softMs: number;
+  readonly hardMs: number;
+}
+
+export type FillReply = 'stored' | 'lease' | 'fence' | 'older' | 'live';
+
+export type Guarantee = 'provisional' | 'leased' | 'fenced' | 'watermarked';
+
+/** What is cached of a document: `absent` for one that does not exist, is deleted or does not match. */
+export type Representation =
+  | { readonly state: 'absent' }
+  | {
+      readonly state: 'value';
+      readonly body: Uint8Array;
+      readonly etag: Uint8Array;
+      readonly tags: readonly string[];
+    };
+
+export interface InvalidateRequest {
+  readonly version: Position;
+  readonly identity: Uint8Array;
+  readonly stamp: Stamp;
+  /** Whose lease follows: the caller's always, only if a live value was dropped, or nobody's. */
+  readonly own: 'always' | 'cached' | 'never';
+  readonly token: Uint8Array;
+  readonly leaseMs: number;
+  readonly fenceMs: number;
+}
+
+/** `leased`: dropped, and the caller may fill; `dropped`: not cached any more; `ignored`: nothing older was there. */
+export type InvalidateReply = 'leased' | 'dropped' | 'ignored';
+
+export type Watermark =
+  | { readonly state: 'known'; readonly position: Position }
+  | { readonly state: 'unknown'; readonly nonce: string; readonly ageMs: number; readonly pending: Position }
+  /** Its generation is newer than the caller's. */
+  | { readonly state: 'newer'; readonly generation: string }
+  /** The partition has descendants: nothing may be filled under it any more. */
+  | { readonly state: 'closed' };
+
+export interface DeadLetter {
+  readonly source: string;
+  readonly entity: string;
+  readonly key: string;
+  readonly version: string;
+  readonly reason: string;
+}
+
+/**
+ * The cache. Calls issued in one tick make one round trip; where `ordered`, they take effect in the order issued.
+ * Every method rejects with WarmfeedError STORE_UNAVAILABLE or STORE_REFUSED.
+ */
+export interface Store {
+  readonly ordered: boolean;
+  get(key: string): Promise<Uint8Array | undefined>;
+  lease(key: string, request: LeaseRequest): Promise<LeaseReply>;
+  /** Clears the lease if it is the token's. */
+  release(key: string, token: Uint8Array): Promise<void>;
+  fill(key: string, request: FillRequest): Promise<FillReply>;
+  invalidate(key: string, request: InvalidateRequest): Promise<InvalidateReply>;
+  /** HWADV: raises the watermark, or what is pending while it is unknown. */
+  advance(key: string, position: Position): Promise<void>;
+  /** HWGET: creates an unknown watermark where there is none. */
+  watermark(key: string, generation: string): Promise<Watermark>;
+  /** SEED: makes an unknown watermark known, iff the nonce is the current one; undefined: refused. */
+  seed(key: string, nonce: string, asOf: Position): Promise<Position | undefined>;
+  /** Closes the watermark of a partition that has descendants. */
+  close(key: string): Promise<void>;
+  /** Reads generations, creating those that are missing; with the store's time in ms. */
+  generations(key: string, fields: readonly string[]): Promise<{ values: readonly string[]; timeMs: number }>;
+  /** A new generation, later than the stored and the seen one. */
+  bump(key: string, field: string, seen: string): Promise<string>;
+  deadLetter(key: string, letter: DeadLetter): Promise<void>;
+}
+
+/** Things worth counting or logging. Keys appear only as hashes. */
+export type CacheEvent =
+  | { readonly kind: 'fill'; readonly entity: string; readonly by: 'read' | 'change'; readonly outcome: FillOutcome }
+  | { readonly kind: 'store-failed'; readonly during: string; readonly error: unknown }
+  | { readonly kind: 'source-failed'; readonly entity: string; readonly error: unknown }
+  | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
+  | { readonly kind: 'seeded'; readonly source: string; readonly partition: string; readonly position: Position }
+  | { readonly kind: 'healed'; readonly source: string }
+  | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
+
+/** `stored…` or why a fill was refused. */
+export type FillOutcome =
+  | 'stored'
+  | 'stored-provisionally'
+  | 'too-large'
+  | 'watermark'
+  | 'generation'
+  | 'closed'
+  | Exclude<FillReply, 'stored'>;
+
+export interface BatchReport {
+  readonly changes: number;
+  readonly refreshed: number;
+  readonly evicted: number;
+  readonly ignored: number;
+  readonly deadLettered: number;
+  readonly reread: number;
+}
+
+export type Observe = (event: CacheEvent) => void;

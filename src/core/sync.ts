@@ -1,0 +1,95 @@
+// The sync algorithm: one page of a change feed becomes invalidations and refreshes in three pipelined round trips
+// (protocol A, B, E). It throws only for failures of the whole: the host then delivers the page again.
+
+import { hash64 } from './bytes.ts';
+import type { Entity } from './entity.ts';
+import { type Page, planPage } from './page.ts';
+import type { BatchReport, DeadLetter, Partition } from './ports.ts';
+import { allSettled, createRefresh, type RefreshDeps } from './refresh.ts';
+import { closeAncestors } from './watermark.ts';
+
+export interface SyncDeps extends RefreshDeps {
+  /** All entities of the source. */
+  readonly entities: readonly Entity[];
+  readonly options: RefreshDeps['options'] & { readonly leaseMs: number; readonly fenceMs: number };
+}
+
+export function createSync(deps: SyncDeps) {
+  const { source, store, keys, generations, observe, options } = deps;
+  const refresh = createRefresh(deps);
+
+  /**
+   * Applies one page: all items come from one page of one partition's feed, oldest first.
+   * @throws WarmfeedError STORE_* or SOURCE_*: nothing of the page counts as done
+   */
+  async function apply(items: readonly unknown[]): Promise<BatchReport> {
+    const page = planPage(items, source, deps.entities, deps);
+    const done = page.sample === undefined ? NOTHING : await applyTo(await locate(page.sample), page);
+    const letters = [...page.letters, ...done.letters];
+    await writeLetters(letters);
+    const { refreshed, ignored, reread } = done;
+    const evicted = page.works.length - refreshed - ignored;
+    const report = { changes: items.length, refreshed, evicted, ignored, reread, deadLettered: letters.length };
+    observe({ kind: 'batch', source: source.name, report });
+    return report;
+  }
+
+  /** A read issued after the page arrived tells its partition, or a descendant, where the positions go on. */
+  async function locate(sample: NonNullable<Page['sample']>): Promise<Partition> {
+    return (await source.read(sample)).partition;
+  }
+
+  async function applyTo(partition: Partition, { works, highest }: Page) {
+    const watermarkKey = keys.watermark(source.name, partition.id);
+    const identity = hash64(partition.id);
+
+    // 1. The watermark first: from here on no read that misses this page can be cached.
+    const [snapshot] = await allSettled([
+      generations.refresh(),
+      store.advance(watermarkKey, highest),
+      closeAncestors(deps, source, partition),
+    ]);
+
+    // 2. Invalidate, taking the leases of what is to be refreshed; then read the watermark.
+    const invalidations = works.map(({ entity, change, recordKey, own, token }) =>
+      store.invalidate(recordKey, {
+        version: change.version,
+        identity,
+        stamp: generations.stamp(entity, snapshot),
+        own,
+        token,
+        leaseMs: options.leaseMs,
+        fenceMs: options.fenceMs,
+      }),
+    );
+    if (!store.ordered) await allSettled(invalidations);
+    const generation = generations.ofSource(source.name, snapshot);
+    const [watermark, replies] = await allSettled([
+      store.watermark(watermarkKey, generation),
+      allSettled(invalidations),
+    ]);
+    const held = works.filter((_, i) => replies[i] === 'leased');
+    const ignored = replies.filter((reply) => reply === 'ignored').length;
+
+    // 3. Fill what is held.
+    if (watermark.state === 'newer' && (await generations.heal(source.name, watermark.generation))) {
+      observe({ kind: 'healed', source: source.name });
+    }
+    if (held.length === 0) return { ...NOTHING, ignored };
+    return { ...(await refresh(held, { partition, highest, snapshot, watermark, identity })), ignored };
+  }
+
+  /** After the evictions, so that a letter that cannot be written costs nothing but itself. */
+  async function writeLetters(letters: readonly DeadLetter[]): Promise<void> {
+    const written = await Promise.allSettled(letters.map((letter) => store.deadLetter(keys.deadLetters, letter)));
+    letters.forEach(({ entity, reason }, i) => {
+      observe({ kind: 'dead-letter', entity, reason, written: written[i]?.status === 'fulfilled' });
+    });
+  }
+
+  return { apply };
+}
+
+export type Sync = ReturnType<typeof createSync>;
+
+const NOTHING = { refreshed: 0, ignored: 0, reread: 0, letters: [] as readonly DeadLetter[] };

@@ -1,0 +1,40 @@
+// One change-feed trigger per watched container: hands each page to the sync, and throws when nothing of it counts.
+
+import { app } from '@azure/functions';
+import type { Sync } from '../core/sync.ts';
+
+export interface WatchedContainer {
+  readonly connection: string;
+  readonly database: string;
+  readonly container: string;
+  readonly leaseContainer: string;
+  readonly leasePrefix: string;
+  readonly pollMs: number;
+  readonly batch: number;
+  readonly fromBeginning: boolean;
+}
+
+export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): void {
+  app.cosmosDB(`changes-${watched.database}-${watched.container}`.replace(/[^\w-]/g, '-'), {
+    connection: watched.connection,
+    databaseName: watched.database,
+    containerName: watched.container,
+    leaseContainerName: watched.leaseContainer,
+    leaseContainerPrefix: watched.leasePrefix,
+    // With an identity the trigger could not start, and a container made here would have the wrong throughput.
+    createLeaseContainerIfNotExists: false,
+    feedPollDelay: watched.pollMs,
+    maxItemsPerInvocation: watched.batch,
+    startFromBeginning: watched.fromBeginning,
+    // Without end: the host checkpoints a page whose retries have run out, and its changes are lost.
+    retry: {
+      strategy: 'exponentialBackoff',
+      maxRetryCount: -1,
+      minimumInterval: { seconds: 1 },
+      maximumInterval: { seconds: 30 },
+    },
+    handler: async (documents: unknown[]) => {
+      await sync.apply(documents);
+    },
+  });
+}

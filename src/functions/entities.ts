@@ -1,0 +1,58 @@
+// GET and HEAD /entities/{entity}/{key…}: one item, out of the cache where it can be.
+
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import type { Entity } from '../core/entity.ts';
+import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
+import { parseKey } from '../core/key.ts';
+import { NO_DIRECTIVES } from '../core/policy.ts';
+import type { Reader } from '../core/read.ts';
+import { answerError, answerRead, directivesOf, methodNotAllowed, segmentsAfter } from './http.ts';
+
+export interface EntityRoutes {
+  readonly entities: readonly Entity[];
+  readonly reader: Reader;
+  readonly clientDirectives: 'honour' | 'ignore';
+}
+
+const ALLOWED = ['GET', 'HEAD'] as const;
+// The host answers a method that is not registered with its own 404; a client deserves 405 and Allow.
+const METHODS = [...ALLOWED, 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+export function registerEntities(routes: EntityRoutes): void {
+  const entities = new Map(routes.entities.map((entity) => [entity.name, entity]));
+  app.http('entities', {
+    route: 'entities/{entity}/{*key}',
+    methods: [...METHODS],
+    authLevel: 'function',
+    handler: (request, context) => handle(request, context, entities, routes),
+  });
+}
+
+async function handle(
+  request: HttpRequest,
+  context: InvocationContext,
+  entities: ReadonlyMap<string, Entity>,
+  { reader, clientDirectives }: EntityRoutes,
+): Promise<HttpResponseInit> {
+  try {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed(ALLOWED);
+    const [name = '', ...segments] = segmentsAfter(request, 'entities');
+    const entity = entities.get(name);
+    if (entity === undefined) {
+      throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...entities.keys()].join(', ')}`);
+    }
+    const key = parseKey(entity.columns, segments);
+    const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
+    const token = request.headers.get('x-ms-session-token');
+    const answer =
+      token === null
+        ? await reader.read({ entity, key, directives })
+        : await reader.read({ entity, key, directives, floor: await entity.source.floor(token) });
+    return answerRead(request, entity, answer);
+  } catch (error) {
+    if (!isWarmfeedError(error) || error.code.startsWith('ROW_') || error.code === 'SOURCE_REJECTED') {
+      context.error(error);
+    }
+    return answerError(error);
+  }
+}

@@ -1,0 +1,197 @@
+// The only place that knows statuses and headers: answers and errors of the core become HTTP (RFC 9110, 9111,
+// 9211, 9457).
+
+import type { HttpRequest, HttpResponseInit } from '@azure/functions';
+import type { Entity, EntityHttp } from '../core/entity.ts';
+import { type ErrorCode, isWarmfeedError, WarmfeedError } from '../core/errors.ts';
+import { type Directives, NO_DIRECTIVES } from '../core/policy.ts';
+import type { ReadAnswer } from '../core/read.ts';
+import { etagOf, tagsOf } from '../core/record.ts';
+
+export const CACHE_NAME = 'Warmfeed';
+
+/** Raw, still encoded segments of the request's path after `/{first}/`: the host decodes its route parameters. */
+export function segmentsAfter(request: HttpRequest, first: string): string[] {
+  const path = request.url.replace(/^[^:]+:\/\/[^/]*/, '').replace(/[?#].*$/s, '');
+  const at = path.indexOf(`/${first}/`);
+  return at < 0 ? [] : path.slice(at + first.length + 2).split('/');
+}
+
+/**
+ * The request's `Cache-Control` (RFC 9111 section 5.2.1); unknown directives are ignored.
+ * @throws WarmfeedError BAD_REQUEST for a known directive with a bad argument
+ */
+export function directivesOf(request: HttpRequest): Directives {
+  const field = request.headers.get('cache-control');
+  if (field === null) return request.headers.get('pragma') === 'no-cache' ? RELOAD : NO_DIRECTIVES;
+  const found: { -readonly [K in keyof Directives]: Directives[K] } = { ...NO_DIRECTIVES };
+  for (const part of field.split(',')) {
+    const [name = '', argument] = part.trim().toLowerCase().split('=', 2);
+    if (name === 'no-cache' || name === 'no-store') found.noCache = true;
+    else if (name === 'only-if-cached') found.onlyIfCached = true;
+    else if (name === 'max-age') found.maxAgeS = seconds(name, argument);
+    else if (name === 'min-fresh') found.minFreshS = seconds(name, argument);
+    else if (name === 'max-stale') found.maxStaleS = argument === undefined ? MAX_SECONDS : seconds(name, argument);
+  }
+  return found;
+}
+
+const RELOAD: Directives = { noCache: true, onlyIfCached: false };
+const MAX_SECONDS = 2 ** 31;
+
+function seconds(name: string, argument: string | undefined): number {
+  const digits = /^"?(\d+)"?$/.exec(argument ?? '')?.[1];
+  if (digits === undefined) {
+    throw new WarmfeedError('BAD_REQUEST', `the Cache-Control directive ${name} needs a whole number of seconds`);
+  }
+  return Math.min(Number(digits), MAX_SECONDS);
+}
+
+/** The answer to a read, conditional requests included. */
+export function answerRead(request: HttpRequest, entity: Entity, answer: ReadAnswer): HttpResponseInit {
+  if (answer.kind === 'not-cached') {
+    const status = `${CACHE_NAME}; fwd=miss`;
+    return problem(504, 'not-cached', 'only-if-cached was asked for, and it is not cached', { 'cache-status': status });
+  }
+  const found = viewOf(answer);
+  const headers: Record<string, string> = { 'cache-status': cacheStatus(answer), ...NOSNIFF };
+  if (answer.kind === 'cached') headers['age'] = String(ageOf(answer));
+  if (found === undefined) {
+    return problem(404, 'not-found', 'there is no such item', { ...headers, 'cache-control': NO_CACHE });
+  }
+  headers['etag'] = found.etag;
+  headers['cache-control'] = cacheControl(entity.http);
+  if (entity.http.public && found.tags.length > 0) headers['cache-tag'] = found.tags.join(',');
+  const precondition = evaluate(request, found.etag);
+  if (precondition === 304) return { status: 304, headers };
+  if (precondition === 412) return problem(412, 'precondition-failed', 'If-Match names another version', headers);
+  headers['content-type'] = 'application/json; charset=utf-8';
+  headers['content-length'] = String(found.body.length);
+  return request.method === 'HEAD' ? { status: 200, headers } : { status: 200, headers, body: found.body };
+}
+
+const NO_CACHE = 'private, no-cache';
+const NOSNIFF = { 'x-content-type-options': 'nosniff' };
+
+interface View {
+  readonly body: Uint8Array;
+  readonly etag: string;
+  readonly tags: readonly string[];
+}
+
+function viewOf(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): View | undefined {
+  if (answer.kind === 'cached') {
+    const { entry } = answer;
+    if (entry.state === 'absent') return undefined;
+    return { body: entry.body, etag: etagText(etagOf(entry)), tags: tagsOf(entry) };
+  }
+  const { value } = answer.represented;
+  return value.state === 'absent' ? undefined : { body: value.body, etag: etagText(value.etag), tags: value.tags };
+}
+
+function etagText(etag: Uint8Array): string {
+  return `"${Buffer.from(etag.buffer, etag.byteOffset, etag.length).toString('base64url')}"`;
+}
+
+function ageOf({ entry, nowMs }: Extract<ReadAnswer, { kind: 'cached' }>): number {
+  return Math.max(0, Math.floor((nowMs - entry.filledAt) / 1000));
+}
+
+/** RFC 9211. `detail` is the guarantee that the value was filled under. */
+function cacheStatus(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): string {
+  const collapsed = answer.collapsed ? '; collapsed' : '';
+  if (answer.kind === 'cached') {
+    const ttl = Math.floor((answer.entry.softAt - answer.nowMs) / 1000);
+    const detail = `ttl=${ttl}; detail=${answer.entry.guarantee}`;
+    if (answer.how === 'stale-if-error') return `${CACHE_NAME}; fwd=stale; fwd-status=503; ${detail}`;
+    // A value that another's load brought was a miss of ours, joined to theirs.
+    return answer.collapsed ? `${CACHE_NAME}; fwd=miss; ${detail}${collapsed}` : `${CACHE_NAME}; hit; ${detail}`;
+  }
+  const forward = { miss: 'miss', reload: 'request', bypass: 'bypass' }[answer.how];
+  const status = answer.represented.value.state === 'absent' ? 404 : 200;
+  const stored =
+    answer.guarantee === undefined
+      ? ''
+      : `; stored; ttl=${Math.floor(answer.softMs / 1000)}; detail=${answer.guarantee}`;
+  return `${CACHE_NAME}; fwd=${forward}; fwd-status=${status}${stored}${collapsed}`;
+}
+
+function cacheControl(http: EntityHttp): string {
+  if (http.maxAgeS === undefined && !http.public) return NO_CACHE;
+  const parts = [http.public ? 'public' : 'private', `max-age=${http.maxAgeS ?? 0}`];
+  if (http.staleWhileRevalidateS !== undefined) parts.push(`stale-while-revalidate=${http.staleWhileRevalidateS}`);
+  if (http.staleIfErrorS !== undefined) parts.push(`stale-if-error=${http.staleIfErrorS}`);
+  return parts.join(', ');
+}
+
+/** Preconditions in the order of RFC 9110 section 13.2.2; an item has no Last-Modified, so dates are ignored. */
+function evaluate(request: HttpRequest, etag: string): 200 | 304 | 412 {
+  const ifMatch = request.headers.get('if-match');
+  if (ifMatch !== null && !lists(ifMatch, etag, 'strong')) return 412;
+  const ifNoneMatch = request.headers.get('if-none-match');
+  return ifNoneMatch !== null && lists(ifNoneMatch, etag, 'weak') ? 304 : 200;
+}
+
+function lists(field: string, etag: string, comparison: 'strong' | 'weak'): boolean {
+  if (field.trim() === '*') return true;
+  const tags = field.match(/(?:W\/)?"[^"]*"/g) ?? [];
+  return tags.some((tag) => tag === etag || (comparison === 'weak' && tag === `W/${etag}`));
+}
+
+/** RFC 9457. @param code becomes the problem's type `urn:warmfeed:problem:<code>` */
+export function problem(
+  status: number,
+  code: string,
+  detail: string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponseInit {
+  return {
+    status,
+    headers: {
+      'cache-control': 'no-store',
+      ...headers,
+      ...NOSNIFF,
+      'content-type': 'application/problem+json; charset=utf-8',
+    },
+    body: JSON.stringify({ type: `urn:warmfeed:problem:${code}`, title: TITLES[status] ?? 'Error', status, detail }),
+  };
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  412: 'Precondition Failed',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
+
+export function methodNotAllowed(allowed: readonly string[]): HttpResponseInit {
+  const allow = allowed.join(', ');
+  return problem(405, 'method-not-allowed', `this resource answers ${allow}`, { allow });
+}
+
+/** What a client learns of a failure: what it can do about it, and nothing of what is inside. */
+export function answerError(error: unknown): HttpResponseInit {
+  if (!isWarmfeedError(error)) return problem(500, 'internal', 'something failed here; it was logged');
+  const known = KNOWN[error.code];
+  if (known !== undefined) return problem(known.status, known.code, known.detail ?? error.message);
+  return problem(503, 'unavailable', 'the database cannot answer now, and nothing usable is cached', {
+    'retry-after': String(Math.max(1, Math.ceil((error.retryAfterMs ?? 1000) / 1000))),
+  });
+}
+
+/** Errors that waiting does not mend. Only messages about the request itself are shown. */
+const KNOWN: Partial<Record<ErrorCode, { status: number; code: string; detail?: string }>> = {
+  BAD_KEY: { status: 400, code: 'bad-key' },
+  BAD_REQUEST: { status: 400, code: 'bad-request' },
+  UNKNOWN_ENTITY: { status: 404, code: 'unknown-entity' },
+  ROW_INVALID: {
+    status: 502,
+    code: 'row-invalid',
+    detail: 'the item exists, but could not be represented; it was logged',
+  },
+  SOURCE_REJECTED: { status: 502, code: 'source-rejected', detail: 'the database refused the read; it was logged' },
+};

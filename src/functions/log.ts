@@ -1,0 +1,46 @@
+// Events of the core as log lines, bounded: what repeats is counted, not repeated.
+
+import { isWarmfeedError, messageOf } from '../core/errors.ts';
+import type { CacheEvent, Observe } from '../core/ports.ts';
+
+const QUIET_MS = 10_000;
+
+export function createLog(now: () => number): Observe {
+  const last = new Map<string, { at: number; unsaid: number }>();
+
+  /** Says one line of a kind per while, with the number of those that it stands for. */
+  function sayRarely(kind: string, line: string): void {
+    const said = last.get(kind);
+    if (said !== undefined && now() - said.at < QUIET_MS) {
+      said.unsaid++;
+      return;
+    }
+    console.warn(said?.unsaid ? `${line} (and ${said.unsaid} more since)` : line);
+    last.set(kind, { at: now(), unsaid: 0 });
+  }
+
+  return (event: CacheEvent) => {
+    switch (event.kind) {
+      case 'store-failed':
+        return sayRarely(`store ${event.during}`, `cache: ${event.during} failed: ${messageOf(event.error)}`);
+      case 'source-failed': {
+        const code = isWarmfeedError(event.error) ? event.error.code : '';
+        return sayRarely(
+          `source ${event.entity} ${code}`,
+          `source of ${event.entity} failed: ${code} ${messageOf(event.error)}`,
+        );
+      }
+      case 'dead-letter':
+        return console.error(
+          `dead letter of ${event.entity || 'an unknown entity'}: ${event.reason}${event.written ? '' : ' (it could not be written)'}`,
+        );
+      case 'healed':
+        return console.warn(`generation of ${event.source} had been rolled back, and was renewed`);
+      case 'seeded':
+        return console.info(`watermark of ${event.source} ${event.partition} is known: ${event.position}`);
+      case 'fill':
+      case 'batch':
+        return undefined;
+    }
+  };
+}

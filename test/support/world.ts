@@ -1,0 +1,198 @@
+// A whole Warmfeed in memory with everything injected: clock, randomness, store, and a source with one log whose
+// replica can be made to lag. For tests of the core's algorithms; nothing here sleeps.
+
+import { createHash } from 'node:crypto';
+import { hash64 } from '../../src/core/bytes.ts';
+import type { Entity } from '../../src/core/entity.ts';
+import { WarmfeedError } from '../../src/core/errors.ts';
+import { createGenerations } from '../../src/core/generations.ts';
+import { type Key, keyText, redisKeys } from '../../src/core/key.ts';
+import { NO_DIRECTIVES } from '../../src/core/policy.ts';
+import type {
+  CacheEvent,
+  Change,
+  Document,
+  Position,
+  ReadOptions,
+  Source,
+  SourceRead,
+  Store,
+} from '../../src/core/ports.ts';
+import { createReader, type Limit, type ReadAnswer } from '../../src/core/read.ts';
+import { createSync } from '../../src/core/sync.ts';
+import { createMemoryStore } from './memory-store.ts';
+
+export const RANGE = 'rid/0';
+
+export interface WorldOptions {
+  readonly entity?: Partial<Entity>;
+  readonly more?: readonly Partial<Entity>[];
+  readonly replicaLagMs?: number;
+  readonly provisionalMs?: number;
+  readonly waitMs?: number;
+}
+
+interface Write {
+  readonly key: string;
+  readonly document: Document | undefined;
+}
+
+export function createWorld(options: WorldOptions = {}) {
+  let now = 1_700_000_000_000;
+  const clock = {
+    now: () => now,
+    sleep: async (ms: number) => {
+      now += ms;
+      await new Promise(setImmediate);
+    },
+  };
+  const memory = createMemoryStore({ now: () => now });
+  const log: Write[] = [];
+  const events: CacheEvent[] = [];
+  const keys = redisKeys('test');
+  const world = {
+    /** What a read without a floor sees; undefined: everything. */
+    replicaAt: undefined as Position | undefined,
+    range: RANGE,
+    ancestors: [] as string[],
+    sourceReads: 0,
+    /** Runs within every read, before its answer is taken. */
+    duringRead: undefined as ((key: string) => Promise<void> | void) | undefined,
+    sourceError: undefined as WarmfeedError | undefined,
+    storeError: undefined as WarmfeedError | undefined,
+  };
+
+  function readAt(key: Key, at: Position): SourceRead {
+    const seen = log.slice(0, Number(at));
+    const write = seen.findLast((each) => each.key === keyText(key));
+    const partition = { id: world.range, ancestors: world.ancestors };
+    return { document: write?.document, asOf: at, version: at, partition };
+  }
+
+  const source: Source = {
+    name: 'cosmos/TEST/db/widgets',
+    replicaLagMs: options.replicaLagMs ?? 0,
+    async read(key: Key, { floor }: ReadOptions = {}) {
+      world.sourceReads++;
+      // A read is taken from the replica when it is issued; it may arrive much later.
+      const head = BigInt(log.length);
+      const least = floor?.positions.get(world.range) ?? 0n;
+      const lagging = world.replicaAt ?? head;
+      const answer = readAt(key, lagging > least ? lagging : least);
+      await world.duringRead?.(keyText(key));
+      if (world.sourceError) throw world.sourceError;
+      return answer;
+    },
+    async readMany(all, readOptions) {
+      return Promise.all(all.map((key) => source.read(key, readOptions)));
+    },
+    check: async () => undefined,
+    floor: async (token) => ({ positions: new Map([[world.range, BigInt(token)]]), token }),
+    change(item) {
+      if (typeof item !== 'object' || item === null) throw new WarmfeedError('ROW_INVALID', 'no change');
+      return item as Change;
+    },
+  };
+
+  // A store whose every call can be made to fail, as when Redis is gone.
+  const store = new Proxy(memory as Store, {
+    get: (target, property: keyof Store) => {
+      const member = target[property];
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]) =>
+        world.storeError ? Promise.reject(world.storeError) : (member as (...a: unknown[]) => unknown)(...args);
+    },
+  });
+
+  const entityOf = (over: Partial<Entity>): Entity => ({
+    name: 'widget',
+    source,
+    columns: [{ name: 'id', type: 'text', maxBytes: 1023 }],
+    fingerprint: hash64('fingerprint'),
+    ttlMs: () => 60_000,
+    staleForMs: 10_000,
+    staleIfErrorMs: 100_000,
+    notFoundTtlMs: 5000,
+    onChange: 'refresh',
+    match: () => true,
+    deletedWhen: (document) => document['deleted'] === true,
+    select: (document) => document,
+    tags: () => [],
+    maxBytes: 1000,
+    http: { maxAgeS: undefined, staleWhileRevalidateS: undefined, staleIfErrorS: undefined, public: false },
+    ...over,
+  });
+  const entity = entityOf(options.entity ?? {});
+  const entities = [entity, ...(options.more ?? []).map(entityOf)];
+  let tokens = 0;
+
+  /** A process: its own cached generations, flights and sync. */
+  function process_(over: Partial<Entity> = {}) {
+    const all = entities.map((each) => ({ ...each, ...over }));
+    const generations = createGenerations({ store, key: keys.generations, clock, entities: all, ttlMs: 1000 });
+    const deps = {
+      ...{ store, keys, generations, clock, source },
+      observe: (event: CacheEvent) => events.push(event),
+      entropy: {
+        random: () => 0,
+        token: () => hash64(`token ${++tokens}`),
+        digest: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()).subarray(0, 12),
+      },
+      options: {
+        ...{ leaseMs: 10_000, fenceMs: 60_000, jitter: 0 },
+        waitMs: options.waitMs ?? 1000,
+        provisionalMs: options.provisionalMs ?? 1000,
+      },
+    };
+    const reloads: Limit = (work) => work(AbortSignal.timeout(60_000));
+    const reader = createReader({ ...deps, reloads });
+    const sync = createSync({ ...deps, entities: all });
+    return {
+      generations,
+      reader,
+      sync,
+      read: (id: string, directives = {}, floor?: Position) =>
+        reader.read({
+          entity: all[0] ?? entity,
+          key: [id],
+          directives: { ...NO_DIRECTIVES, ...directives },
+          ...(floor === undefined ? {} : { floor: { positions: new Map([[world.range, floor]]) } }),
+        }),
+    };
+  }
+
+  return Object.assign(world, {
+    ...{ memory, events, keys, entity, source, log },
+    clock,
+    process: process_,
+    advance: (ms: number) => {
+      now += ms;
+    },
+    /** Writes to the source; gives the change as the feed will deliver it. */
+    write(id: string, document: Document | undefined): Change {
+      log.push({ key: keyText([id]), document });
+      return { key: [id], version: BigInt(log.length), document };
+    },
+    recordKey: (id: string) => keys.record('widget', [id]),
+    watermarkKey: () => keys.watermark(source.name, world.range),
+    /** Makes the watermark known, as a quiet system has it. */
+    async settle() {
+      const calm = process_();
+      world.advance(source.replicaLagMs);
+      await calm.read('settling');
+      world.advance(source.replicaLagMs);
+      await calm.read('settled');
+    },
+    outcomes: () => events.flatMap((event) => (event.kind === 'fill' ? [event.outcome] : [])),
+  });
+}
+
+export type World = ReturnType<typeof createWorld>;
+
+/** What a client would see: how it was answered and the document. */
+export function seen(answer: ReadAnswer): { how: string; value: unknown } {
+  if (answer.kind === 'not-cached') return { how: answer.kind, value: undefined };
+  const value = answer.kind === 'cached' ? answer.entry : answer.represented.value;
+  const body = answer.kind === 'cached' ? answer.entry.body : 'body' in value ? value.body : new Uint8Array();
+  return { how: answer.how, value: value.state === 'absent' ? null : JSON.parse(new TextDecoder().decode(body)) };
+}

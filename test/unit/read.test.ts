@@ -1,0 +1,324 @@
+import { describe, expect, it } from 'vitest';
+import { WarmfeedError } from '../../src/core/errors.ts';
+import { createWorld, seen, type World } from '../support/world.ts';
+
+const DOWN = new WarmfeedError('STORE_UNAVAILABLE', 'down', { retryable: true });
+const SOURCE_DOWN = new WarmfeedError('SOURCE_UNAVAILABLE', 'down', { retryable: true });
+
+async function warm(world: World, id = 'a', document: object = { v: 1 }) {
+  const process_ = world.process();
+  world.write(id, document as never);
+  await process_.read(id);
+  expect(seen(await process_.read(id))).toEqual({ how: 'hit', value: document });
+  world.sourceReads = 0;
+  return process_;
+}
+
+describe('a read', () => {
+  it('misses, fills, and hits: with an empty cache the second read is a hit', async () => {
+    const world = createWorld();
+    const process_ = world.process();
+    world.write('a', { v: 1 });
+    expect(await process_.read('a')).toMatchObject({ kind: 'loaded', how: 'miss', guarantee: 'watermarked' });
+    expect(await process_.read('a')).toMatchObject({ kind: 'cached', how: 'hit', entry: { guarantee: 'watermarked' } });
+  });
+
+  it('remembers that an item does not exist, for less long', async () => {
+    const world = createWorld();
+    const process_ = world.process();
+    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: null });
+    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: null });
+    world.advance(5000);
+    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: null });
+  });
+
+  it('shares one load among all requests of a process, and waits for the load of another', async () => {
+    const world = createWorld();
+    await world.settle();
+    world.write('a', { v: 1 });
+    const [one, other] = [world.process(), world.process()];
+    world.sourceReads = 0;
+    let arrive = () => {};
+    world.duringRead = () => new Promise((resolve) => (arrive = resolve));
+    const first = one.read('a');
+    const joined = one.read('a');
+    await new Promise(setImmediate);
+    const waiting = other.read('a');
+    await new Promise(setImmediate);
+    arrive();
+    const answers = await Promise.all([first, joined, waiting]);
+    expect(answers.map((answer) => seen(answer).value)).toEqual([{ v: 1 }, { v: 1 }, { v: 1 }]);
+    expect(answers.map((answer) => 'collapsed' in answer && answer.collapsed)).toEqual([false, true, true]);
+    expect(world.sourceReads).toBe(1);
+  });
+
+  it('loads uncached when another holder of the lease takes too long', async () => {
+    const world = createWorld({ waitMs: 50 });
+    await world.settle();
+    world.write('a', { v: 1 });
+    let arrive = () => {};
+    world.duringRead = () => new Promise((resolve) => (arrive = resolve));
+    const stuck = world.process().read('a');
+    await new Promise(setImmediate);
+    world.duringRead = undefined;
+    expect(await world.process().read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    arrive();
+    await stuck;
+  });
+
+  it('C76: serves stale at once and refreshes once behind it', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    world.write('a', { v: 2 });
+    world.advance(60_000);
+    let arrive = () => {};
+    world.duringRead = () => new Promise((resolve) => (arrive = resolve));
+    for (let i = 0; i < 3; i++) expect(seen(await process_.read('a'))).toEqual({ how: 'stale', value: { v: 1 } });
+    await new Promise(setImmediate);
+    expect(world.sourceReads).toBe(1);
+    arrive();
+    await process_.reader.drain();
+    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+  });
+
+  it('serves stale while the source fails, within staleIfError, and says so', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    world.sourceError = SOURCE_DOWN;
+    world.advance(60_000 + 20_000);
+    expect(seen(await process_.read('a'))).toEqual({ how: 'stale-if-error', value: { v: 1 } });
+    world.advance(80_000);
+    await expect(process_.read('a')).rejects.toBe(SOURCE_DOWN);
+  });
+
+  it('C21: a source that says "not found" is believed, whatever is stale', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    world.write('a', undefined);
+    world.advance(60_000 + 20_000);
+    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: null });
+  });
+
+  it('survives Redis: the source answers, and nothing is cached', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    world.storeError = DOWN;
+    expect(await process_.read('a')).toMatchObject({ how: 'bypass', guarantee: undefined });
+    world.storeError = undefined;
+    expect(seen(await process_.read('a')).how).toBe('hit');
+  });
+
+  it('C79: answers what is too large, and caches nothing of it', async () => {
+    const world = createWorld();
+    const process_ = world.process();
+    world.write('a', { v: 'x'.repeat(2000) });
+    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    expect(world.memory.peek(world.recordKey('a'))).toBeUndefined();
+  });
+
+  it('gives the lease back when the load fails, or select throws', async () => {
+    const world = createWorld({ entity: { select: (document) => (document['bad'] as () => void)() ?? document } });
+    const process_ = world.process();
+    world.write('a', { bad: 1 });
+    await expect(process_.read('a')).rejects.toMatchObject({ code: 'ROW_INVALID' });
+    expect(world.memory.peek(world.recordKey('a'))).toBeUndefined();
+    world.sourceError = SOURCE_DOWN;
+    await expect(process_.read('a')).rejects.toBe(SOURCE_DOWN);
+    expect(world.memory.peek(world.recordKey('a'))).toBeUndefined();
+  });
+
+  it('C67: treats foreign values as misses and repairs them', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    const good = world.memory.peek(world.recordKey('a')) ?? new Uint8Array();
+    const text = (value: string) => new TextEncoder().encode(value);
+    const foreign = [text('not json'), text('{}'), text('null'), good.subarray(0, good.length / 2), 'list'] as const;
+    for (const value of foreign) {
+      world.memory.poke(world.recordKey('a'), value, 60_000);
+      expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: { v: 1 } });
+      expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 1 } });
+    }
+  });
+
+  it('keeps nothing longer than the source itself does', async () => {
+    const world = createWorld();
+    world.write('a', { v: 1 });
+    const read = world.source.read.bind(world.source);
+    Object.assign(world.source, {
+      read: async (...args: Parameters<typeof read>) => ({
+        ...(await read(...args)),
+        expiresAt: world.clock.now() + 700,
+      }),
+    });
+    const process_ = world.process();
+    await process_.read('a');
+    world.advance(699);
+    expect(seen(await process_.read('a')).how).toBe('hit');
+    world.advance(1);
+    expect(seen(await process_.read('a')).how).toBe('miss');
+  });
+
+  it('is refreshed early for some, before it expires for all', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    world.write('a', { v: 2 });
+    world.advance(59_999);
+    // The world's randomness is 0: nobody draws the early refresh.
+    expect(seen(await process_.read('a')).how).toBe('hit');
+    await process_.reader.drain();
+    expect(world.sourceReads).toBe(0);
+  });
+});
+
+describe('request directives', () => {
+  it('no-cache reloads, and what it finds is cached for all', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    world.write('a', { v: 2 });
+    expect(seen(await process_.read('a', { noCache: true }))).toEqual({ how: 'reload', value: { v: 2 } });
+    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+  });
+
+  it('C85: no-cache finds a hard delete and evicts it for all', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    world.write('a', undefined);
+    expect(seen(await process_.read('a', { noCache: true }))).toEqual({ how: 'reload', value: null });
+    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: null });
+  });
+
+  it('C26: only-if-cached never asks the source', async () => {
+    const world = createWorld();
+    world.write('a', { v: 1 });
+    expect(seen(await world.process().read('a', { onlyIfCached: true })).how).toBe('not-cached');
+    expect(world.sourceReads).toBe(0);
+    const process_ = await warm(world, 'b');
+    expect(seen(await process_.read('b', { onlyIfCached: true })).how).toBe('hit');
+    world.advance(61_000);
+    expect(seen(await process_.read('b', { onlyIfCached: true, maxStaleS: 60 })).how).toBe('stale');
+    await process_.reader.drain();
+    expect(world.sourceReads).toBe(0);
+  });
+});
+
+describe('read your own writes', () => {
+  it('is a hit where the cache reaches the write, and passes it by where not', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    expect(seen(await process_.read('a', {}, 1n)).how).toBe('hit');
+    world.write('a', { v: 2 });
+    world.replicaAt = 1n;
+    expect(seen(await process_.read('a', {}, 2n))).toEqual({ how: 'bypass', value: { v: 2 } });
+  });
+
+  it('R11: never changes shared state: the write is still to be invalidated', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    const before = world.memory.peek(world.recordKey('a'));
+    const change = world.write('a', { v: 2 });
+    await process_.read('a', {}, 2n);
+    expect(world.memory.peek(world.recordKey('a'))).toEqual(before);
+    await process_.sync.apply([change]);
+    expect(seen(await process_.read('a', {}, 2n))).toEqual({ how: 'hit', value: { v: 2 } });
+  });
+});
+
+describe('generations', () => {
+  it('a bump makes every record old, in every process after T', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    await world.memory.bump(world.keys.generations, 'e:widget', '');
+    expect(seen(await process_.read('a')).how).toBe('hit');
+    world.advance(1000);
+    expect(seen(await process_.read('a')).how).toBe('miss');
+    expect(seen(await process_.read('a')).how).toBe('hit');
+  });
+
+  it('what is filled under a newer one is a hit at once: the cached generation is read again', async () => {
+    const world = createWorld();
+    const process_ = await warm(world);
+    await world.memory.bump(world.keys.generations, 's:cosmos/TEST/db/widgets', '');
+    const other = world.process();
+    await other.read('a');
+    expect(seen(await process_.read('a')).how).toBe('hit');
+  });
+
+  it('a load that began before a bump is never served after it', async () => {
+    const world = createWorld();
+    await world.settle();
+    world.write('a', { v: 1 });
+    let arrive = () => {};
+    world.duringRead = () => new Promise((resolve) => (arrive = resolve));
+    const early = world.process().read('a');
+    await new Promise(setImmediate);
+    await world.memory.bump(world.keys.generations, 'e:widget', '');
+    arrive();
+    await early;
+    world.duringRead = undefined;
+    expect(seen(await world.process().read('a')).how).toBe('miss');
+  });
+
+  it('a generation that was rolled back below a watermark is renewed', async () => {
+    const world = createWorld();
+    await world.settle();
+    const field = 's:cosmos/TEST/db/widgets';
+    const newer = await world.memory.bump(world.keys.generations, field, '9000000000000000ffffffff');
+    await world.memory.watermark(world.watermarkKey(), newer);
+    world.memory.lose(world.keys.generations);
+    world.write('a', { v: 1 });
+    const process_ = world.process();
+    await process_.read('a');
+    expect(world.events.some(({ kind }) => kind === 'healed')).toBe(true);
+    await process_.read('a');
+    expect(seen(await process_.read('a')).how).toBe('hit');
+  });
+
+  it('old and new deployments run side by side, each with its own records', async () => {
+    const world = createWorld();
+    await world.settle();
+    world.write('a', { v: 1 });
+    const old = world.process();
+    const fresh = world.process({ fingerprint: new Uint8Array(8), select: (document) => ({ ...document, n: 1 }) });
+    expect(seen(await old.read('a')).value).toEqual({ v: 1 });
+    expect(seen(await fresh.read('a')).value).toEqual({ v: 1, n: 1 });
+    expect(seen(await old.read('a')).value).toEqual({ v: 1 });
+    expect(seen(await fresh.read('a')).value).toEqual({ v: 1, n: 1 });
+  });
+});
+
+describe('a watermark that is unknown', () => {
+  it('is seeded by a read that was issued D after it was found missing; until then fills are provisional', async () => {
+    const world = createWorld({ replicaLagMs: 5000 });
+    const process_ = world.process();
+    world.write('a', { v: 1 });
+    expect(await process_.read('a')).toMatchObject({ guarantee: 'provisional' });
+    expect(await process_.read('a')).toMatchObject({ how: 'hit', entry: { guarantee: 'provisional' } });
+    world.advance(1000);
+    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: 'provisional' });
+    world.advance(4000);
+    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: 'watermarked' });
+    expect(world.events.filter(({ kind }) => kind === 'seeded')).toHaveLength(1);
+  });
+
+  it('without provisional fills nothing is cached meanwhile', async () => {
+    const world = createWorld({ replicaLagMs: 5000, provisionalMs: 0 });
+    const process_ = world.process();
+    world.write('a', { v: 1 });
+    await process_.read('a');
+    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+  });
+
+  it('R8: after a flush a lagging read is not cached for long', async () => {
+    const world = createWorld({ replicaLagMs: 5000, provisionalMs: 0 });
+    await world.settle();
+    world.write('a', { v: 1 });
+    const change = world.write('a', { v: 2 });
+    await world.process().sync.apply([change]);
+    world.memory.lose();
+    world.replicaAt = 1n;
+    const process_ = world.process();
+    expect(seen(await process_.read('a')).value).toEqual({ v: 1 });
+    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+  });
+});
