@@ -65,10 +65,10 @@ export function represent(entity: Entity, document: Document | undefined, digest
 
 const MAX_TAG_BYTES = 16_384;
 
-/** Tags become a response header, so they are visible ASCII without the separator. */
+/** Tags are stored one a line, so they have no controls. */
 function checkedTag(tag: unknown): string {
-  if (typeof tag !== 'string' || !/^[!-+\--~]+$/.test(tag)) {
-    throw new TypeError(`tag ${JSON.stringify(tag)} is not visible ASCII without spaces and commas`);
+  if (typeof tag !== 'string' || tag === '' || !tag.isWellFormed() || /\p{Cc}/u.test(tag)) {
+    throw new TypeError(`tag ${JSON.stringify(tag)} is empty, no text, or has control characters`);
   }
   return tag;
 }

@@ -70,7 +70,8 @@ export function createReader(deps: ReaderDeps) {
     const verdict = judge(cached?.entry, cached?.nowMs ?? 0, directives, entity.staleForMs);
     const wanted: LoadRequest = { entity, key, recordKey, force: false, wait: true };
     if (cached !== undefined && verdict === 'hit') {
-      if (refreshesEarly(cached.entry, cached.nowMs, entropy.random)) inBackground({ ...wanted, force: true });
+      const early = !directives.onlyIfCached && refreshesEarly(cached.entry, cached.nowMs, entropy.random);
+      if (early) inBackground({ ...wanted, force: true });
       return { kind: 'cached', how: 'hit', ...cached, collapsed: false };
     }
     if (cached !== undefined && verdict === 'stale') {

@@ -61,7 +61,7 @@ export function answerRead(request: HttpRequest, entity: Entity, answer: ReadAns
   }
   headers['etag'] = found.etag;
   headers['cache-control'] = cacheControl(entity.http);
-  if (entity.http.public && found.tags.length > 0) headers['cache-tag'] = found.tags.join(',');
+  if (entity.http.public && found.tags.length > 0) headers['cache-tag'] = found.tags.map(tagText).join(',');
   const precondition = evaluate(request, found.etag);
   if (precondition === 304) return { status: 304, headers };
   if (precondition === 412) return problem(412, 'precondition-failed', 'If-Match names another version', headers);
@@ -91,6 +91,11 @@ function viewOf(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): View | und
 
 function etagText(etag: Uint8Array): string {
   return `"${Buffer.from(etag.buffer, etag.byteOffset, etag.length).toString('base64url')}"`;
+}
+
+/** A tag as a header can carry it: what is not visible ASCII, and the separator, percent-encoded. */
+function tagText(tag: string): string {
+  return tag.replace(/[^!-~]|[%,]/gu, encodeURIComponent);
 }
 
 function ageOf({ entry, nowMs }: Extract<ReadAnswer, { kind: 'cached' }>): number {

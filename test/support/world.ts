@@ -46,6 +46,9 @@ export function createWorld(options: WorldOptions = {}) {
       await new Promise(setImmediate);
     },
   };
+  const advance = (ms: number) => {
+    now += ms;
+  };
   const memory = createMemoryStore({ now: () => now });
   const log: Write[] = [];
   const events: CacheEvent[] = [];
@@ -60,6 +63,8 @@ export function createWorld(options: WorldOptions = {}) {
     duringRead: undefined as ((key: string) => Promise<void> | void) | undefined,
     sourceError: undefined as WarmfeedError | undefined,
     storeError: undefined as WarmfeedError | undefined,
+    /** 0: nothing is drawn early. */
+    random: 0,
   };
 
   function readAt(key: Key, at: Position): SourceRead {
@@ -134,7 +139,7 @@ export function createWorld(options: WorldOptions = {}) {
       ...{ store, keys, generations, clock, source },
       observe: (event: CacheEvent) => events.push(event),
       entropy: {
-        random: () => 0,
+        random: () => world.random,
         token: () => hash64(`token ${++tokens}`),
         digest: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()).subarray(0, 12),
       },
@@ -165,9 +170,7 @@ export function createWorld(options: WorldOptions = {}) {
     ...{ memory, events, keys, entity, source, log },
     clock,
     process: process_,
-    advance: (ms: number) => {
-      now += ms;
-    },
+    advance,
     /** Writes to the source; gives the change as the feed will deliver it. */
     write(id: string, document: Document | undefined): Change {
       log.push({ key: keyText([id]), document });
@@ -178,9 +181,9 @@ export function createWorld(options: WorldOptions = {}) {
     /** Makes the watermark known, as a quiet system has it. */
     async settle() {
       const calm = process_();
-      world.advance(source.replicaLagMs);
+      advance(source.replicaLagMs);
       await calm.read('settling');
-      world.advance(source.replicaLagMs);
+      advance(source.replicaLagMs);
       await calm.read('settled');
     },
     outcomes: () => events.flatMap((event) => (event.kind === 'fill' ? [event.outcome] : [])),

@@ -159,15 +159,19 @@ describe('a read', () => {
     expect(seen(await process_.read('a')).how).toBe('miss');
   });
 
-  it('is refreshed early for some, before it expires for all', async () => {
+  it('is refreshed early for some, before it expires for all; never for only-if-cached', async () => {
     const world = createWorld();
     const process_ = await warm(world);
     world.write('a', { v: 2 });
     world.advance(59_999);
-    // The world's randomness is 0: nobody draws the early refresh.
     expect(seen(await process_.read('a')).how).toBe('hit');
+    world.random = 0.999;
+    expect(seen(await process_.read('a', { onlyIfCached: true })).how).toBe('hit');
     await process_.reader.drain();
     expect(world.sourceReads).toBe(0);
+    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 1 } });
+    await process_.reader.drain();
+    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 });
 
