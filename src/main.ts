@@ -102,6 +102,7 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
       leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
       leasePrefix,
       pollMs: settings.WARMFEED_FEED_POLL,
+      acquireMs: settings.WARMFEED_FEED_ACQUIRE,
       batch: settings.WARMFEED_FEED_BATCH,
       fromBeginning: settings.WARMFEED_FEED_FROM_BEGINNING,
     });

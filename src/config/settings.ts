@@ -75,6 +75,11 @@ export const SETTINGS = {
   ),
   WARMFEED_FEED_POLL: duration('500ms', 'Pause of the change feed after it was drained', 1),
   WARMFEED_FEED_BATCH: whole('100', 'Changes an invocation asks for', 1),
+  WARMFEED_FEED_ACQUIRE: duration(
+    '5s',
+    'How often partitions without a reader are looked for: how soon a feed goes on after its connection failed',
+    100,
+  ),
   WARMFEED_FEED_FROM_BEGINNING: flag('false', 'A feed without leases starts with the oldest change, not with now'),
   WARMFEED_REPLICA_LAG: duration(
     '5s',

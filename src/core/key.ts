@@ -23,6 +23,7 @@ const SPECIAL = /[\p{Cc}\p{Cs}%/{}=]/gu;
 /**
  * Parses raw (still percent-encoded) URL path segments into a key.
  * A segment is a string; one that begins with `=` is a typed literal: `=1`, `=true`, `=null`, `=undefined`, `="=x"`.
+ * JSON's own escapes reach what a host decodes twice: `="50\u0025"` is `50%`.
  * @throws WarmfeedError BAD_KEY that says which segment is wrong and why
  */
 export function parseKey(columns: readonly KeyColumn[], segments: readonly string[]): Key {
@@ -35,11 +36,15 @@ export function parseKey(columns: readonly KeyColumn[], segments: readonly strin
 
 function parsePart(column: KeyColumn, segment: string): KeyPart {
   const text = decode(column, segment);
-  if (CONTROL.test(text)) throw badKey(`segment {${column.name}} has a control character`);
-  const value = column.type === 'scalar' && text.startsWith('=') ? literal(column, text.slice(1)) : text;
+  const value = text.startsWith('=') ? literal(column, text.slice(1)) : text;
   if (value === '' && column.type === 'text') throw badKey(`segment {${column.name}} is empty`);
   if (value === '' && text === '') throw badKey(`segment {${column.name}} is empty; an empty string is written =""`);
-  if (typeof value === 'string' && utf8(value).length > column.maxBytes) {
+  if (typeof value !== 'string') {
+    if (column.type === 'text') throw badKey(`segment {${column.name}} must be text`);
+    return value;
+  }
+  if (CONTROL.test(value)) throw badKey(`segment {${column.name}} has a control character`);
+  if (utf8(value).length > column.maxBytes) {
     throw badKey(`segment {${column.name}} is longer than ${column.maxBytes} bytes`);
   }
   return value;

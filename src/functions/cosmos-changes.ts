@@ -10,6 +10,7 @@ export interface WatchedContainer {
   readonly leaseContainer: string;
   readonly leasePrefix: string;
   readonly pollMs: number;
+  readonly acquireMs: number;
   readonly batch: number;
   readonly fromBeginning: boolean;
 }
@@ -24,6 +25,7 @@ export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): vo
     // With an identity the trigger could not start, and a container made here would have the wrong throughput.
     createLeaseContainerIfNotExists: false,
     feedPollDelay: watched.pollMs,
+    leaseAcquireInterval: watched.acquireMs,
     maxItemsPerInvocation: watched.batch,
     startFromBeginning: watched.fromBeginning,
     // Without end: the host checkpoints a page whose retries have run out, and its changes are lost.

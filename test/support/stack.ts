@@ -33,6 +33,7 @@ export async function startStack(options: StackOptions = {}) {
     REDIS_URL: redisServer.url,
     WARMFEED_REPLICA_LAG: '0s',
     WARMFEED_FEED_POLL: '50ms',
+    WARMFEED_FEED_ACQUIRE: '200ms',
     WARMFEED_JITTER: '0',
     ...options.settings,
   };

@@ -1,0 +1,193 @@
+// One typed function per Lua script: what a call means becomes KEYS and ARGV, and a reply its union, here and
+// nowhere else. Also decides when a script's text is sent.
+
+import { createHash, randomBytes } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import { u64 } from '../core/bytes.ts';
+import type {
+  FillReply,
+  FillRequest,
+  InvalidateReply,
+  InvalidateRequest,
+  LeaseReply,
+  LeaseRequest,
+  Position,
+  Watermark,
+} from '../core/ports.ts';
+import { encodeFill } from '../core/record.ts';
+import advance from './lua/advance.lua';
+import bump from './lua/bump.lua';
+import close from './lua/close.lua';
+import fill from './lua/fill.lua';
+import generations from './lua/generations.lua';
+import invalidate from './lua/invalidate.lua';
+import lease from './lua/lease.lua';
+import release from './lua/release.lua';
+import seed from './lua/seed.lua';
+import watermark from './lua/watermark.lua';
+
+interface Script {
+  readonly lua: string;
+  readonly sha: string;
+  /** How many ARGV it takes; undefined: it varies. */
+  readonly args: number | undefined;
+}
+
+/** Commands that the client has and its types lack: EVAL and EVALSHA whose replies stay bytes. */
+interface Evaluating {
+  readonly isCluster: boolean;
+  evalBuffer(lua: string, keys: 1, key: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
+  evalshaBuffer(sha: string, keys: 1, key: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
+}
+
+/** Every script has one key. */
+export const SCRIPTS = {
+  advance: script(advance, 2),
+  bump: script(bump, 3),
+  close: script(close, 1),
+  fill: script(fill, 6),
+  generations: script(generations, undefined),
+  invalidate: script(invalidate, 7),
+  lease: script(lease, 4),
+  release: script(release, 1),
+  seed: script(seed, 2),
+  watermark: script(watermark, 2),
+} as const satisfies Record<string, Script>;
+
+const CLOSED_MS = 86_400_000;
+const FILL_REPLIES = ['stored', 'lease', 'fence', 'older', 'live'] as const satisfies readonly FillReply[];
+const INVALIDATE_REPLIES = ['ignored', 'dropped', 'leased'] as const satisfies readonly InvalidateReply[];
+
+export function createScripts(client: Redis | Cluster) {
+  const run = createRunner(client);
+  return {
+    async lease(key: string, { token, leaseMs, stamp, force }: LeaseRequest): Promise<LeaseReply> {
+      const reply = await run(SCRIPTS.lease, key, [bin(token), ms(leaseMs), bin(stamp), force ? 1 : 0]);
+      if (reply instanceof Uint8Array) return { kind: 'live', record: reply };
+      return { kind: reply === 1 ? 'granted' : 'held' };
+    },
+
+    async release(key: string, token: Uint8Array): Promise<void> {
+      await run(SCRIPTS.release, key, [bin(token)]);
+    },
+
+    async fill(key: string, request: FillRequest): Promise<FillReply> {
+      const { token, identity, value, softMs, hardMs } = request;
+      const state = value.state === 'value' ? 1 : 2;
+      const args = [bin(token), bin(identity), state, Math.round(softMs), ms(hardMs), bin(encodeFill(request))];
+      return pick(FILL_REPLIES, await run(SCRIPTS.fill, key, args));
+    },
+
+    async invalidate(key: string, request: InvalidateRequest): Promise<InvalidateReply> {
+      const { version, identity, stamp, own, token, leaseMs, fenceMs } = request;
+      const args = [bin(u64(version)), bin(identity), bin(stamp), own, bin(token), ms(leaseMs), ms(fenceMs)];
+      return pick(INVALIDATE_REPLIES, await run(SCRIPTS.invalidate, key, args));
+    },
+
+    async advance(key: string, position: Position): Promise<void> {
+      await run(SCRIPTS.advance, key, [hex16(position), nonce()]);
+    },
+
+    async watermark(key: string, generation: string): Promise<Watermark> {
+      const reply = await run(SCRIPTS.watermark, key, [generation, nonce()]);
+      const [state = '', first = '', ageMs, pending = ''] = texts(reply);
+      switch (state) {
+        case 'K':
+          return { state: 'known', position: BigInt(`0x${first}`) };
+        case 'U':
+          return { state: 'unknown', nonce: first, ageMs: Number(ageMs), pending: BigInt(`0x${pending}`) };
+        case 'N':
+          return { state: 'newer', generation: first };
+        default:
+          return { state: 'closed' };
+      }
+    },
+
+    async seed(key: string, seen: string, asOf: Position): Promise<Position | undefined> {
+      const reply = await run(SCRIPTS.seed, key, [seen, hex16(asOf)]);
+      return reply === null ? undefined : BigInt(`0x${text(reply)}`);
+    },
+
+    async close(key: string): Promise<void> {
+      await run(SCRIPTS.close, key, [CLOSED_MS]);
+    },
+
+    async generations(key: string, fields: readonly string[]) {
+      const args = [fields.length, ...fields, ...fields.map(() => random8())];
+      const [timeMs, ...values] = texts(await run(SCRIPTS.generations, key, args));
+      return { values, timeMs: Number(timeMs) };
+    },
+
+    async bump(key: string, field: string, seen: string): Promise<string> {
+      return text(await run(SCRIPTS.bump, key, [field, seen, random8()]));
+    },
+  };
+}
+
+/**
+ * Within one tick the first call of a script carries its text and the others its digest. A digest alone can be
+ * unknown to the server (SCRIPT FLUSH, a failover behind a proxy), and sending that call again would put it after
+ * later ones of its tick: a watermark read ahead of the lease, keys invalidated ahead of the watermark.
+ */
+function createRunner(connection: Redis | Cluster) {
+  const client = connection as unknown as Evaluating;
+  const sent = new Set<Script>();
+  const forget = () => sent.clear();
+
+  return function run(called: Script, key: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
+    if (!sent.has(called)) {
+      if (sent.size === 0) setImmediate(forget);
+      sent.add(called);
+      return client.evalBuffer(called.lua, 1, key, ...args);
+    }
+    const reply = client.evalshaBuffer(called.sha, 1, key, ...args);
+    // Another node of a cluster than the one that got the text; no order is promised there.
+    return client.isCluster ? reply.catch(resend) : reply;
+
+    function resend(error: unknown): Promise<unknown> {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      return client.evalBuffer(called.lua, 1, key, ...args);
+    }
+  };
+}
+
+/** Redis does not need the comments, which are a third of the text. */
+function script(source: string, args: number | undefined): Script {
+  const lua = source.replace(/^--.*\n/gm, '');
+  return { lua, sha: createHash('sha1').update(lua).digest('hex'), args };
+}
+
+function bin(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A duration that Redis takes as a TTL. */
+function ms(duration: number): number {
+  return Math.max(1, Math.round(duration));
+}
+
+function hex16(position: Position): string {
+  return position.toString(16).padStart(16, '0');
+}
+
+function nonce(): string {
+  return randomBytes(8).toString('hex');
+}
+
+function random8(): string {
+  return randomBytes(4).toString('hex');
+}
+
+function text(reply: unknown): string {
+  return typeof reply === 'number' || Buffer.isBuffer(reply) ? reply.toString() : '';
+}
+
+function texts(reply: unknown): string[] {
+  return Array.isArray(reply) ? reply.map(text) : [];
+}
+
+function pick<T>(replies: readonly T[], index: unknown): T {
+  const reply = replies[Number(index)];
+  if (reply === undefined) throw new Error(`unexpected reply ${String(index)} of a script`);
+  return reply;
+}

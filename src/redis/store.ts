@@ -1,0 +1,99 @@
+// The cache on Redis: the Store port over one connection. Decides what a failure means; what a call does is in the
+// scripts. A hit is one GET and nothing around it.
+
+import { messageOf, WarmfeedError } from '../core/errors.ts';
+import type { DeadLetter, Store } from '../core/ports.ts';
+import type { RedisConnection } from './connection.ts';
+import { createScripts } from './scripts.ts';
+
+export interface RedisStoreOptions {
+  /** About how many dead letters are kept. */
+  readonly deadLettersCap?: number;
+}
+
+/** Replies that say the server cannot serve at the moment. */
+const UNAVAILABLE = new Set([
+  'LOADING',
+  'CLUSTERDOWN',
+  'MASTERDOWN',
+  'MOVED',
+  'ASK',
+  'TRYAGAIN',
+  'NOSCRIPT',
+  'UNBLOCKED',
+]);
+/** Refusals that pass by themselves. */
+const PASSING = new Set(['READONLY', 'OOM', 'BUSY', 'MISCONF', 'NOREPLICAS']);
+/** Up to Redis 6 an error inside a script is wrapped. */
+const CODE = /^(?:ERR Error running script.*?-)?([A-Z]+)\b/;
+
+/** `ordered` unless it is a cluster. The connection's first attempt is waited for; after that, no connection is an error at once. */
+export function createRedisStore(connection: RedisConnection, options: RedisStoreOptions = {}): Store {
+  const { client } = connection;
+  const { deadLettersCap = 10_000 } = options;
+  const scripts = createScripts(client);
+
+  async function call<T>(work: () => Promise<T>): Promise<T> {
+    if (!connection.ready()) {
+      await connection.settled();
+      if (!connection.ready()) throw notConnected();
+    }
+    try {
+      return await work();
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  async function getOnceConnected(key: string): Promise<Uint8Array | undefined> {
+    await connection.settled();
+    if (!connection.ready()) throw notConnected();
+    return client.getBuffer(key).then(found, unreadable);
+  }
+
+  return {
+    ordered: !client.isCluster,
+    get: (key) => (connection.ready() ? client.getBuffer(key).then(found, unreadable) : getOnceConnected(key)),
+    lease: (key, request) => call(() => scripts.lease(key, request)),
+    release: (key, token) => call(() => scripts.release(key, token)),
+    fill: (key, request) => call(() => scripts.fill(key, request)),
+    invalidate: (key, request) => call(() => scripts.invalidate(key, request)),
+    advance: (key, position) => call(() => scripts.advance(key, position)),
+    watermark: (key, generation) => call(() => scripts.watermark(key, generation)),
+    seed: (key, nonce, asOf) => call(() => scripts.seed(key, nonce, asOf)),
+    close: (key) => call(() => scripts.close(key)),
+    generations: (key, fields) => call(() => scripts.generations(key, fields)),
+    bump: (key, field, seen) => call(() => scripts.bump(key, field, seen)),
+    async deadLetter(key, letter) {
+      await call(() => client.xadd(key, 'MAXLEN', '~', deadLettersCap, '*', ...pairs(letter)));
+    },
+  };
+}
+
+function pairs({ source, entity, key, version, reason }: DeadLetter): string[] {
+  return Object.entries({ source, entity, key, version, reason }).flat();
+}
+
+function found(value: Buffer | null): Uint8Array | undefined {
+  return value ?? undefined;
+}
+
+function unreadable(error: unknown): undefined {
+  if (messageOf(error).startsWith('WRONGTYPE')) return undefined;
+  throw storeError(error);
+}
+
+function notConnected(): WarmfeedError {
+  return new WarmfeedError('STORE_UNAVAILABLE', 'Redis: not connected', { retryable: true });
+}
+
+/** Without the driver's error as cause: that one carries the command's arguments, which are keys and documents. */
+function storeError(error: unknown): WarmfeedError {
+  const message = messageOf(error);
+  const isReply = error instanceof Error && error.name === 'ReplyError';
+  const code = CODE.exec(message)?.[1] ?? '';
+  if (!isReply || UNAVAILABLE.has(code)) {
+    return new WarmfeedError('STORE_UNAVAILABLE', `Redis: ${message}`, { retryable: true });
+  }
+  return new WarmfeedError('STORE_REFUSED', `Redis: ${message}`, { retryable: PASSING.has(code) });
+}

@@ -1,0 +1,204 @@
+// A Cosmos DB container as a source. Reads are retried for what time cures (a replica that lags behind, a short
+// throttle) within their deadline; an answer that is not at the floor is never given.
+
+import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
+import { type Key, keyText } from '../core/key.ts';
+import type { Change, Floor, ReadOptions, Source, SourceRead } from '../core/ports.ts';
+import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
+import { isLagging, sourceError } from './cosmos-errors.ts';
+import { type Address, addressOf, expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+import { createPartitions } from './cosmos-partitions.ts';
+import { type Answer, createRequest, type Group } from './cosmos-request.ts';
+import { parseSessionToken, type RangeToken, tokenAtLeast } from './cosmos-session.ts';
+import { deadline, pause, untilAborted } from './deadline.ts';
+
+export { type CosmosClients, type CosmosConnection, createCosmosClients } from './cosmos-client.ts';
+export { cosmosKeyColumns } from './cosmos-key.ts';
+
+export interface CosmosSourceOptions {
+  readonly connection: CosmosConnection;
+  /** Name of the app setting that has the connection. */
+  readonly connectionName: string;
+  readonly database: string;
+  readonly container: string;
+  /** One to three paths; `/id` is the id itself. */
+  readonly partitionKey: readonly string[];
+  readonly replicaLagMs: number;
+  /** Longest duration of a read of one key or of one group, retries included. */
+  readonly requestTimeoutMs: number;
+  readonly preferredLocations?: readonly string[];
+}
+
+type Attempt = { readonly answer: Answer } | { readonly failure: WarmfeedError; readonly againAfterMs?: number };
+
+const IDS_PER_QUERY = 100;
+const REQUESTS_AT_ONCE = 16;
+const LONGEST_PAUSE_MS = 200;
+const THROTTLE_RETRIES = 3;
+
+export function createCosmosSource(options: CosmosSourceOptions, clients: CosmosClients): Source {
+  const { connection, database, container, partitionKey, preferredLocations, requestTimeoutMs } = options;
+  const name = `cosmos/${options.connectionName}/${database}/${container}`;
+  /** The last token of each partition: tells the form of those that ask for more. */
+  const tokens = new Map<string, RangeToken>();
+  const open = async () => (await clients.get(connection, preferredLocations)).database(database).container(container);
+  const partitions = createPartitions(name, open, requestTimeoutMs);
+  const request = createRequest({ place: name, open, partitions, saw: (id, token) => tokens.set(id, token) });
+
+  async function read(key: Key, readOptions: ReadOptions = {}): Promise<SourceRead> {
+    const { partition, id } = addressOf(partitionKey, key);
+    return readOf(await ask({ partition, ids: [id] }, readOptions), id);
+  }
+
+  async function readMany(keys: readonly Key[], readOptions: ReadOptions = {}): Promise<readonly SourceRead[]> {
+    const { groups, places } = grouped(keys.map((key) => addressOf(partitionKey, key)));
+    const answers = new Map<Group, Answer>();
+    const queue = groups.values();
+    const stop = new AbortController();
+    const signal = readOptions.signal === undefined ? stop.signal : AbortSignal.any([readOptions.signal, stop.signal]);
+    const worker = async () => {
+      for (const group of queue) answers.set(group, await ask(group, { ...readOptions, signal }));
+    };
+    try {
+      await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, worker));
+    } finally {
+      stop.abort();
+    }
+    return places.map(({ group, id }) => readOf(answers.get(group) as Answer, id));
+  }
+
+  /** Asks until the answer is at the floor or the time is up. */
+  async function ask(group: Group, { signal: caller, floor }: ReadOptions): Promise<Answer> {
+    const signal = deadline(requestTimeoutMs, caller);
+    const end = performance.now() + requestTimeoutMs;
+    let before: WarmfeedError | undefined;
+    for (let turn = 0; ; turn++) {
+      const attempt = await attemptOf(group, { signal, floor, turn });
+      if ('answer' in attempt) return attempt.answer;
+      const { failure, againAfterMs } = attempt;
+      if (signal.aborted) throw before ?? failure;
+      if (againAfterMs === undefined || performance.now() + againAfterMs >= end) throw failure;
+      before = failure;
+      await pause(againAfterMs, signal).catch(() => {
+        throw failure;
+      });
+    }
+  }
+
+  async function attemptOf(
+    group: Group,
+    { signal, floor, turn }: { signal: AbortSignal; floor: Floor | undefined; turn: number },
+  ): Promise<Attempt> {
+    const againAfterMs = Math.min(LONGEST_PAUSE_MS, 10 * 2 ** turn);
+    try {
+      const answer = await untilAborted(signal, request(group, { signal, sessionToken: sessionTokenOf(floor) }));
+      return isAt(answer, floor) ? { answer } : { failure: behind(), againAfterMs };
+    } catch (error) {
+      if (signal.aborted) return { failure: failed('SOURCE_TIMEOUT', 'no answer in time', error) };
+      const failure = sourceError(name, error);
+      if (isLagging(error)) return floor === undefined ? { failure } : { failure: behind(error), againAfterMs };
+      if (failure.retryAfterMs !== undefined && turn < THROTTLE_RETRIES) {
+        return { failure, againAfterMs: failure.retryAfterMs };
+      }
+      return isWarmfeedError(error) && error.retryable ? { failure, againAfterMs } : { failure };
+    }
+  }
+
+  function sessionTokenOf(floor: Floor | undefined): string | undefined {
+    if (floor === undefined) return undefined;
+    if (floor.token !== undefined) return floor.token;
+    const wanted = [...floor.positions].map(([id, position]) =>
+      tokenAtLeast(id.slice(id.indexOf('/') + 1), position, tokens.get(id)),
+    );
+    return wanted.length === 0 ? undefined : wanted.join(',');
+  }
+
+  async function floorOf(text: string): Promise<Floor> {
+    const ranges = parseSessionToken(text);
+    if (ranges === undefined) throw new WarmfeedError('BAD_REQUEST', 'not a session token of Cosmos DB');
+    const token = ranges.map(({ prefix, lsn, suffix }) => `${prefix}${lsn}${suffix}`).join(',');
+    try {
+      const rid = await untilAborted(deadline(requestTimeoutMs), partitions.ridNow());
+      return { token, positions: new Map(ranges.map(({ range, lsn }) => [`${rid}/${range}`, lsn])) };
+    } catch (error) {
+      throw sourceError(name, error);
+    }
+  }
+
+  async function check(): Promise<void> {
+    try {
+      const paths = (await untilAborted(deadline(requestTimeoutMs), partitions.readContainer())).partitionKey;
+      if (paths.join() === partitionKey.join()) return;
+    } catch (error) {
+      throw sourceError(name, error);
+    }
+    throw failed('SOURCE_REJECTED', `its partition key is not ${partitionKey.join(', ')}`);
+  }
+
+  function change(item: unknown): Change {
+    if (!isObject(item) || typeof item['id'] !== 'string') {
+      throw new WarmfeedError('ROW_INVALID', `${name}: a change has no id`);
+    }
+    const { id, _lsn: lsn } = item;
+    if (typeof lsn !== 'number' || !Number.isSafeInteger(lsn) || lsn < 0) {
+      throw failed('SOURCE_REJECTED', 'a change has no usable _lsn: this is no latest-version change feed');
+    }
+    const document = withoutSystemProperties(item);
+    return { key: keyOf(partitionKey, item, id), version: BigInt(lsn), document, ...expiryOf(item) };
+  }
+
+  function behind(cause?: unknown): WarmfeedError {
+    return failed('SOURCE_UNAVAILABLE', 'no replica has reached the position that was asked for', cause);
+  }
+
+  function failed(code: 'SOURCE_UNAVAILABLE' | 'SOURCE_TIMEOUT' | 'SOURCE_REJECTED', says: string, cause?: unknown) {
+    return new WarmfeedError(code, `${name}: ${says}`, { retryable: code !== 'SOURCE_REJECTED', cause });
+  }
+
+  return { name, replicaLagMs: options.replicaLagMs, read, readMany, check, floor: floorOf, change };
+}
+
+/** Whether an answer is at all positions of its own lineage; those of other partitions say nothing about it. */
+function isAt({ partition, asOf }: Answer, floor: Floor | undefined): boolean {
+  for (const [id, position] of floor?.positions ?? []) {
+    const concerns = id === partition.id || partition.ancestors.includes(id);
+    if (concerns && asOf < position) return false;
+  }
+  return true;
+}
+
+function readOf({ partition, asOf, found }: Answer, id: string): SourceRead {
+  const document = found.get(id);
+  const position = { asOf, version: asOf, partition };
+  if (document === undefined) return { document, ...position };
+  return { document: withoutSystemProperties(document), ...position, ...expiryOf(document) };
+}
+
+/** Groups of distinct ids, each for one request, and where each address is to be found. */
+function grouped(addresses: readonly Address[]): { groups: readonly Group[]; places: readonly Place[] } {
+  const groups: { partition: Address['partition']; ids: string[] }[] = [];
+  const open = new Map<string, (typeof groups)[number]>();
+  const known = new Map<string, Place>();
+  const places = addresses.map(({ partition, id }) => {
+    const key = keyText([...partition, id]);
+    const text = keyText(partition);
+    let place = known.get(key);
+    if (place !== undefined) return place;
+    let group = open.get(text);
+    if (group === undefined || group.ids.length === IDS_PER_QUERY) {
+      group = { partition, ids: [] };
+      open.set(text, group);
+      groups.push(group);
+    }
+    group.ids.push(id);
+    place = { group, id };
+    known.set(key, place);
+    return place;
+  });
+  return { groups, places };
+}
+
+interface Place {
+  readonly group: Group;
+  readonly id: string;
+}

@@ -1,0 +1,76 @@
+// Proxies that tests put between the app and what it talks to: one that delays bytes, one that records HTTP.
+
+import { once } from 'node:events';
+import { createServer as createHttpServer, type Server as HttpServer, request } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A TCP proxy that holds back each chunk from the server for a while. */
+export async function startSlowProxy(port: number, delayMs: number) {
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    for (const socket of [client.setNoDelay(true), upstream.setNoDelay(true)]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => {
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.pipe(upstream);
+    upstream.on('data', (chunk) => setTimeout(() => client.write(chunk), delayMs));
+  });
+  await listen(server);
+  return {
+    port: portOf(server),
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+export interface Recorded {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** An HTTP proxy in front of one endpoint that remembers every request. */
+export async function startRecordingProxy(target: URL) {
+  const requests: Recorded[] = [];
+  let cut = false;
+  const server = createHttpServer((incoming, outgoing) => {
+    requests.push({ method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers });
+    if (cut) return void incoming.socket.destroy();
+    const { method, url, headers } = incoming;
+    const forwarded = request(new URL(url ?? '/', target), { method, headers }, (reply) => {
+      outgoing.writeHead(reply.statusCode ?? 502, reply.headers);
+      reply.pipe(outgoing);
+    });
+    forwarded.on('error', () => outgoing.destroy());
+    incoming.pipe(forwarded);
+  });
+  await listen(server);
+  return {
+    endpoint: `http://127.0.0.1:${portOf(server)}/`,
+    requests,
+    /** From now on every request is cut off (or no longer is). */
+    cut: (value: boolean) => {
+      cut = value;
+    },
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function listen(server: Server | HttpServer): Promise<void> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+}
+
+function portOf(server: Server | HttpServer): number {
+  return (server.address() as AddressInfo).port;
+}
