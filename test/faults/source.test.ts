@@ -50,10 +50,9 @@ describe('the source', () => {
   it('C96: throttles with a long retry-after: answered within the bound, not within the retry-after', async () => {
     await stale('b');
     breakSource({ status: 429, retryAfterMs: 30_000 });
-    const began = performance.now();
-    expect((await brief('b')).json['n']).toBe(1);
-    expect((await brief('cold2')).status).toBe(503);
-    expect(performance.now() - began).toBeLessThan(10_000);
+    const signal = AbortSignal.timeout(10_000);
+    expect((await brief('b', { signal })).json['n']).toBe(1);
+    expect((await brief('cold2', { signal })).status).toBe(503);
     stack.emulator.control.clearFaults();
     await until(async () => ((await brief('b')).cacheStatus.includes('; hit') ? true : undefined));
   });
