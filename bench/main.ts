@@ -58,7 +58,11 @@ try {
 }
 
 function createApp() {
-  const clock: Clock = { now: () => performance.now(), sleep: async () => undefined };
+  const clock: Clock = {
+    now: () => performance.now(),
+    sleep: async () => undefined,
+    deadline: (ms) => AbortSignal.timeout(ms),
+  };
   const entropy: Entropy = {
     random: Math.random,
     token: () => randomBytes(8),

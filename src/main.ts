@@ -21,7 +21,11 @@ import { createRedisStore } from './redis/store.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
 import { createLimit, guard } from './sources/guard.ts';
 
-const clock: Clock = { now: () => performance.now(), sleep: (ms) => sleep(ms) };
+const clock: Clock = {
+  now: () => performance.now(),
+  sleep: (ms) => sleep(ms),
+  deadline: (ms) => AbortSignal.timeout(ms),
+};
 
 const entropy: Entropy = {
   random: () => Math.random(),

@@ -25,8 +25,7 @@ const idOf = (body: JsonObject): string => {
   const id = body['id'];
   if (typeof id !== 'string' || id === '')
     throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
-  if (id.length > 1023 || /[/\\?#]/.test(id))
-    throw badRequest(`Id ${JSON.stringify(id)} is too long or holds one of / \\ ? #`);
+  if (id.length > 1023) throw badRequest(`Id ${JSON.stringify(id)} is too long`);
   return id;
 };
 

@@ -134,7 +134,9 @@ export function createLoader(deps: LoaderDeps) {
       }
       if (watermark.state === 'known' && first.asOf < watermark.position) {
         const floor = floorAt(first.partition, watermark.position);
-        const answer = await source.read(request.key, { ...signalOf(request), floor });
+        // Not worth more of the client's time than waiting for another's load would be.
+        const signal = AbortSignal.any([clock.deadline(options.waitMs), ...(request.signal ? [request.signal] : [])]);
+        const answer = await source.read(request.key, { signal, floor });
         return { answer, watermark: answer.partition.id === first.partition.id ? watermark : CLOSED };
       }
       if (!isSeedable(watermark, source) || seeding.has(watermarkKey)) return { answer: first, watermark };

@@ -10,6 +10,8 @@ export interface Clock {
   /** Milliseconds, monotonic, of no particular origin. */
   now(): number;
   sleep(ms: number): Promise<void>;
+  /** Aborts after so many milliseconds. */
+  deadline(ms: number): AbortSignal;
 }
 
 export interface Entropy {

@@ -51,7 +51,8 @@ async function handle(
     return answerRead(request, entity, answer);
   } catch (error) {
     if (!isWarmfeedError(error) || error.code.startsWith('ROW_') || error.code === 'SOURCE_REJECTED') {
-      context.error(error);
+      // Without its cause, which may hold a driver's request and so a credential.
+      context.error(error instanceof Error ? (error.stack ?? error.message) : error);
     }
     return answerError(error);
   }

@@ -102,8 +102,8 @@ function createBreaker(name: string, limits: Pick<GuardLimits, 'breakerFailures'
     try {
       return await inTime(name, signal, work());
     } catch (error) {
-      // A client's token may ask for what will never be, and a caller may leave early.
-      const isExcused = options.signal?.aborted === true || options.floor?.token !== undefined;
+      // A floor may ask for what no replica has yet, or will ever have, and a caller may leave early.
+      const isExcused = options.signal?.aborted === true || options.floor !== undefined;
       if (isExcused && error instanceof Error) excused.add(error);
       throw error;
     }

@@ -10,9 +10,9 @@ import {
   withoutSystemProperties,
 } from '../../src/sources/cosmos-key.ts';
 
-describe('key columns', () => {
-  const names = (paths: string[]) => cosmosKeyColumns(paths).map(({ name, type }) => `${name} ${type}`);
+const names = (paths: string[]) => cosmosKeyColumns(paths).map(({ name, type }) => `${name} ${type}`);
 
+describe('key columns', () => {
   test('partition-key paths, then the id', () => {
     expect(names(['/country'])).toEqual(['country scalar', 'id text']);
     expect(names(['/tenant', '/address/zip'])).toEqual(['tenant scalar', 'zip scalar', 'id text']);
