@@ -1,0 +1,90 @@
+/** What `write`, `delete`, `get` and `status` share: the running stack, the address of an item, one document in Cosmos DB. */
+import type { Container } from '@azure/cosmos';
+import { type Document, entities, type LocalEntity } from '../data/entities.ts';
+import { givenSettings } from '../services/given.ts';
+import { type Answer, get } from '../services/http.ts';
+import { StackError } from '../services/service.ts';
+import { readState, type State, stackFolder } from '../services/state.ts';
+import { UsageError } from './command.ts';
+import { root } from './root.ts';
+
+const usualApi = 'http://127.0.0.1:7071/api';
+
+export interface Item {
+  name: string;
+  entity: LocalEntity;
+  key: readonly string[];
+}
+
+export const runningStack = (): State | undefined => readState(stackFolder(root));
+
+/** `airport FR CDG …`: the item, and the words after it. */
+export function itemOf(words: readonly string[]): { item: Item; rest: readonly string[] } {
+  const [name = '', ...others] = words;
+  const known = Object.keys(entities).join(', ');
+  if (name === '') throw new UsageError(`An entity is missing (${known}).`);
+  const entity = Object.hasOwn(entities, name) ? entities[name] : undefined;
+  if (!entity) throw new UsageError(`Unknown entity '${name}'. There are: ${known}.`);
+  const length = entity.partition.length + 1;
+  const key = others.slice(0, length);
+  if (key.length < length || key.some((segment) => segment === '')) {
+    throw new UsageError(
+      `The key of ${name} has ${length} segments (${[...entity.partition, 'id'].join(', ')}), e.g. ${name} ${entity.example.join(' ')}.`,
+    );
+  }
+  return { item: { name, entity, key }, rest: others.slice(length) };
+}
+
+export const idOf = ({ key }: Item): string => key.at(-1) ?? '';
+
+export const partitionOf = ({ entity, key }: Item): Record<string, string> =>
+  Object.fromEntries(entity.partition.map((property, at) => [property, key[at] ?? '']));
+
+export interface Database {
+  container: Container;
+  /** Undefined if there is none. */
+  read(): Promise<{ document: Document; etag: string } | undefined>;
+  close(): void;
+}
+
+export async function openDatabase(item: Item): Promise<Database> {
+  const state = runningStack();
+  const given = givenSettings(root);
+  const connectionString = given['COSMOS'] ?? state?.cosmos;
+  if (!connectionString) {
+    throw new StackError('No local stack is running here: start one with `npm start`, or set COSMOS.');
+  }
+  const { CosmosClient } = await import('@azure/cosmos');
+  const client = new CosmosClient(connectionString);
+  const database = given['COSMOS_DATABASE'] ?? state?.database ?? 'warmfeed';
+  const container = client.database(database).container(item.entity.container);
+  return {
+    container,
+    async read() {
+      const { resource, etag } = await container.item(idOf(item), Object.values(partitionOf(item))).read<Document>();
+      return resource === undefined ? undefined : { document: resource, etag };
+    },
+    close: () => client.dispose(),
+  };
+}
+
+export interface App {
+  url: string;
+  read: () => Promise<Answer>;
+}
+
+/** The item's address in the running app; undefined if no app answers. */
+export async function openApp(item: Item, url: string | undefined): Promise<App | undefined> {
+  const state = runningStack();
+  const api = (url ?? state?.api ?? usualApi).replace(/\/+$/, '');
+  const path = [item.name, ...item.key].map(encodeURIComponent).join('/');
+  const key = state?.key ?? process.env['WARMFEED_LOCAL_KEY'];
+  const app: App = {
+    url: `${api}/entities/${path}`,
+    read: () => get(`${api}/entities/${path}`, { headers: key === undefined ? {} : { 'x-functions-key': key } }),
+  };
+  const live = await get(`${api}/health/live`).catch(() => undefined);
+  if (live?.status === 200) return app;
+  if (url !== undefined) throw new StackError(`No app answers at ${url}/health/live.`);
+  return undefined;
+}

@@ -1,0 +1,310 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CosmosClient } from '@azure/cosmos';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { airports } from '../../local/data/airports.ts';
+import { createCleanup } from '../../local/services/cleanup.ts';
+import { type CosmosService, startCosmos } from '../../local/services/cosmos.ts';
+import { givenSettings } from '../../local/services/given.ts';
+import { keep } from '../../local/services/keeper.ts';
+import { freePort, onFreePort } from '../../local/services/ports.ts';
+import { startRedis } from '../../local/services/redis.ts';
+import { readState, removeState, writeState } from '../../local/services/state.ts';
+import { startStorage } from '../../local/services/storage.ts';
+
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), 'warmfeed-services-'));
+const cleanup = createCleanup((text) => expect.unreachable(text));
+
+afterAll(async () => {
+  await cleanup.run();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const listenOn = (port: number): Promise<Server> =>
+  new Promise((done, fail) => {
+    const server = createServer((socket) => socket.end());
+    server.once('error', fail);
+    server.listen(port, '127.0.0.1', () => done(server));
+  });
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+function ask(port: number, command: string): Promise<string> {
+  return new Promise((done, fail) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\nQUIT\r\n`));
+    let reply = '';
+    socket.on('data', (chunk) => {
+      reply += chunk.toString();
+    });
+    socket.once('error', fail);
+    socket.once('close', () => done(reply));
+  });
+}
+
+const answers = (port: number): Promise<boolean> =>
+  ask(port, 'PING').then(
+    (reply) => reply.startsWith('+PONG'),
+    () => false,
+  );
+
+describe('ports', () => {
+  it('takes the wanted port, or the next one that is free', async () => {
+    const taken = await listenOn(0);
+    const port = portOf(taken);
+    expect(await freePort(port)).toBeGreaterThan(port);
+    await new Promise((done) => taken.close(done));
+    expect(await freePort(port)).toBe(port);
+  });
+
+  it('goes on when the port is lost between the look and the bind, and not on other errors', async () => {
+    const first = await freePort(0);
+    const tried: number[] = [];
+    const got = await onFreePort(first, (port) => {
+      tried.push(port);
+      return tried.length < 3
+        ? Promise.reject(Object.assign(new Error('taken'), { code: 'EADDRINUSE' }))
+        : Promise.resolve(port);
+    });
+    expect(tried).toHaveLength(3);
+    expect(got).toBe(tried[2]);
+    await expect(onFreePort(first, () => Promise.reject(new Error('other')))).rejects.toThrow('other');
+  });
+});
+
+describe('redis', () => {
+  it('starts a server of its own on the next free port, and leaves nothing', async () => {
+    const taken = await listenOn(0);
+    const redis = await startRedis({ folder, port: portOf(taken) });
+    await cleanup.add('redis', () => redis.stop());
+    const port = redis.port ?? 0;
+    expect(port).toBeGreaterThan(portOf(taken));
+    taken.close();
+    expect(redis.settings).toEqual({ REDIS_URL: `redis://127.0.0.1:${port}` });
+    expect(redis.what).toMatch(/^(redis|valkey)-server \d+\.\d+\.\d+ on 127\.0\.0\.1:\d+$/);
+    expect(await ask(port, 'CONFIG GET maxmemory-policy')).toContain('volatile-lru');
+    expect(await ask(port, 'CONFIG GET save')).toContain('$0');
+    await redis.stop();
+    expect(await answers(port)).toBe(false);
+  });
+
+  it('tells when the server ends by itself', async () => {
+    const told = vi.fn<(text: string) => void>();
+    const redis = await startRedis({ folder, port: 0, onExit: told });
+    await cleanup.add('redis', () => redis.stop());
+    await ask(redis.port ?? 0, 'SHUTDOWN NOSAVE');
+    await vi.waitFor(() => expect(told).toHaveBeenCalledOnce());
+  });
+
+  it('is replaced by REDIS_URL, without showing its password, if something answers there', async () => {
+    const server = await listenOn(0);
+    const port = portOf(server);
+    const redis = await startRedis({ folder, url: `redis://:secret@127.0.0.1:${port}` });
+    expect(redis.what).toContain(`127.0.0.1:${port}`);
+    expect(redis.what).not.toContain('secret');
+    expect(redis.settings['REDIS_URL']).toContain('secret');
+    await new Promise((done) => server.close(done));
+    await expect(startRedis({ folder, url: `redis://:secret@127.0.0.1:${port}` })).rejects.toThrow(/nothing answers/);
+    await expect(startRedis({ folder, url: 'localhost:6379' })).rejects.toThrow(/must be redis:/);
+  });
+
+  it('says how to install a missing server, or installs it where it may', async () => {
+    const tools = join(folder, 'tools');
+    mkdirSync(tools, { recursive: true });
+    const script = (name: string): void => writeFileSync(join(tools, name), '#!/bin/sh\n', { mode: 0o755 });
+    script('brew');
+    const env = { PATH: tools };
+    await expect(startRedis({ folder, port: 0, env })).rejects.toThrow(/brew install redis/);
+    const install = vi.fn(() => Promise.resolve());
+    await expect(startRedis({ folder, port: 0, env, install })).rejects.toThrow(/is not on the PATH/);
+    expect(install).toHaveBeenCalledOnce();
+    await expect(startRedis({ folder, env: { REDIS_SERVER: join(tools, 'none') } })).rejects.toThrow(/REDIS_SERVER/);
+  });
+});
+
+describe('keeper', () => {
+  it('ends the child when we are killed without a chance to stop it', async () => {
+    const parent = spawn(process.execPath, [join(import.meta.dirname, 'fixtures/keeps-a-child.ts')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pid = await new Promise<number>((done) => parent.stdout.once('data', (chunk: Buffer) => done(Number(chunk))));
+    expect(isAlive(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 5_000 });
+  });
+
+  it('passes on output and exit code, and reports a command that is not there', async () => {
+    const kept = keep('/bin/sh', ['-c', 'echo out; echo err >&2; exit 7']);
+    expect(await kept.exited).toBe(7);
+    await vi.waitFor(() => expect(kept.output().split('\n').toSorted()).toEqual(['err', 'out']));
+    expect(kept.running()).toBe(false);
+    const missing = keep('/nowhere/at-all', []);
+    expect(await missing.exited).toBe(127);
+    await vi.waitFor(() => expect(missing.output()).toContain('/nowhere/at-all'));
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('cosmos', () => {
+  let cosmos: CosmosService;
+  let client: CosmosClient;
+
+  beforeAll(async () => {
+    cosmos = await startCosmos({ database: 'warmfeed', port: 0, ranges: 3 });
+    await cleanup.add('cosmos', () => cosmos.stop());
+    client = new CosmosClient(cosmos.connectionString);
+  });
+  afterAll(() => client.dispose());
+
+  it('holds every airport with an IATA code, and one document of another type', async () => {
+    const container = client.database('warmfeed').container('airports');
+    const { resources } = await container.items.readAll<{ id: string; type: string; country: string }>().fetchAll();
+    const all = airports();
+    expect(cosmos.written).toBe(all.length + 1);
+    expect(all.length).toBeGreaterThan(4_000);
+    expect(resources).toHaveLength(cosmos.written);
+    expect(resources.filter(({ type }) => type !== 'airport').map(({ type }) => type)).toEqual(['note']);
+    expect(new Set(resources.map(({ country, id }) => `${country}/${id}`)).size).toBe(resources.length);
+  });
+
+  it('seeds no second time', async () => {
+    const again = await startCosmos({ connectionString: cosmos.connectionString, database: 'warmfeed' });
+    expect(again.written).toBe(0);
+    expect(again.port).toBeUndefined();
+    // A real account answers reads from replicas: the app's default must stand.
+    expect(again.settings).not.toHaveProperty('WARMFEED_REPLICA_LAG');
+  });
+
+  it('has a container for leases', async () => {
+    const { resource } = await client.database('warmfeed').container('leases').read();
+    expect(resource?.partitionKey?.paths).toEqual(['/id']);
+    expect(resource?.defaultTtl).toBe(-1);
+  });
+
+  it('refuses what is no connection string', async () => {
+    await expect(startCosmos({ connectionString: 'https://x', database: 'd' })).rejects.toThrow(/connection string/);
+  });
+});
+
+describe('airports', () => {
+  it('are documents with real numbers and properties in one order', () => {
+    const paris = airports().find(({ id }) => id === 'CDG');
+    expect(JSON.stringify(paris)).toBe(
+      JSON.stringify({
+        id: 'CDG',
+        type: 'airport',
+        country: 'FR',
+        name: 'Charles de Gaulle International Airport',
+        city: 'Paris',
+        region: 'FR-IDF',
+        icao: 'LFPG',
+        location: { type: 'Point', coordinates: [2.55, 49.012798] },
+        elevationFt: 392,
+        scheduled: true,
+        internalNotes: 'OurAirports row 4185, ident LFPG',
+      }),
+    );
+  });
+
+  it('have finite coordinates', () => {
+    expect(airports().filter(({ location }) => !location.coordinates.every(Number.isFinite))).toEqual([]);
+  });
+});
+
+describe('storage', () => {
+  it('starts azurite beside what has its ports, and names where it is', async () => {
+    const storage = await startStorage({ ports: [0, 0, 0] });
+    await cleanup.add('storage', () => storage.stop());
+    await storage.ready;
+    const text = storage.settings['AzureWebJobsStorage'] ?? '';
+    const blob = /BlobEndpoint=([^;]+)/.exec(text)?.[1] ?? '';
+    expect(text).toContain('AccountName=devstoreaccount1');
+    const answer = await fetch(`${blob}?comp=list`);
+    expect(answer.headers.get('server')).toMatch(/^Azurite-Blob/);
+    await storage.stop();
+    await expect(fetch(blob)).rejects.toThrow();
+  });
+
+  it('is replaced by AzureWebJobsStorage, unless that means the emulator', async () => {
+    const other = await startStorage({ connectionString: 'AccountName=mine' });
+    expect(other.settings).toEqual({ AzureWebJobsStorage: 'AccountName=mine' });
+    expect(other.pid).toBeUndefined();
+  });
+});
+
+describe('given settings', () => {
+  const root = join(folder, 'app');
+  const file = (name: string, values: Record<string, string>): void => {
+    mkdirSync(root, { recursive: true });
+    writeFileSync(join(root, name), JSON.stringify({ Values: values }));
+  };
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  it('are those of local.settings.json that are neither the sample’s nor of this machine, and the environment before them', () => {
+    file('local.settings.sample.json', { REDIS_URL: 'redis://sample', COSMOS: 'sample' });
+    file('local.settings.json', {
+      REDIS_URL: 'redis://sample',
+      COSMOS: 'mine',
+      AzureWebJobsStorage: 'BlobEndpoint=http://127.0.0.1:10003/devstoreaccount1;',
+      WARMFEED_APP: 'file',
+    });
+    expect(givenSettings(root, { WARMFEED_APP: 'env', REDIS_URL: '', WARMFEED_LOCAL_FOLDER: '/', HOME: '/' })).toEqual({
+      COSMOS: 'mine',
+      WARMFEED_APP: 'env',
+    });
+  });
+
+  it('must not name an account by identity only', () => {
+    expect(() => givenSettings(root, { COSMOS__accountEndpoint: 'https://x' })).toThrow(/connection string/);
+    expect(givenSettings(root, { COSMOS: 'x', COSMOS__accountEndpoint: 'https://x' })).toEqual({ COSMOS: 'x' });
+  });
+});
+
+describe('state', () => {
+  const state = { startedAt: '', command: 'start', database: 'd', services: [] };
+
+  it('is found as long as the process lives, and only its own is removed', async () => {
+    const home = join(folder, 'state');
+    writeState(home, { ...state, pid: process.pid });
+    expect(readState(home)).toMatchObject({ command: 'start' });
+    removeState(home);
+    expect(existsSync(join(home, 'state.json'))).toBe(false);
+
+    const { stdout } = await run(process.execPath, ['-p', 'process.pid']);
+    writeState(home, { ...state, pid: Number(stdout) });
+    expect(readState(home)).toBeUndefined();
+
+    writeState(home, { ...state, pid: process.ppid });
+    removeState(home);
+    expect(readState(home)?.pid).toBe(process.ppid);
+  });
+});
+
+describe('cleanup', () => {
+  it('stops in reverse order, once, whatever fails, and what comes too late at once', async () => {
+    const warned: string[] = [];
+    const stopped: string[] = [];
+    const all = createCleanup((text) => warned.push(text));
+    const stop = (name: string) => () => {
+      stopped.push(name);
+      return name === 'b' ? Promise.reject(new Error('stuck')) : Promise.resolve();
+    };
+    for (const name of ['a', 'b', 'c']) await all.add(name, stop(name));
+    await Promise.all([all.run(), all.run()]);
+    await all.add('d', stop('d'));
+    expect(stopped).toEqual(['c', 'b', 'a', 'd']);
+    expect(warned).toEqual(['b did not stop cleanly: stuck']);
+  });
+});
