@@ -16,6 +16,7 @@ const project = (name: string, options: object = {}) => ({
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/global-setup.ts',
     projects: [
       project('unit'),
       project('contract', { testTimeout: 20_000, hookTimeout: 60_000 }),

@@ -85,9 +85,20 @@ function createApp() {
     change: (item) => item as Change,
   };
   const entity: Entity = {
-    ...{ name: 'widget', source, columns: [], fingerprint: hash64('bench'), onChange: 'refresh' },
-    ...{ ttlMs: () => 3_600_000, staleForMs: 0, staleIfErrorMs: 0, notFoundTtlMs: 1000, maxBytes: 1_000_000 },
-    ...{ match: () => true, deletedWhen: () => false, select: (document) => document, tags: () => [] },
+    name: 'widget',
+    source,
+    columns: [],
+    fingerprint: hash64('bench'),
+    onChange: 'refresh',
+    ttlMs: () => 3_600_000,
+    staleForMs: 0,
+    staleIfErrorMs: 0,
+    notFoundTtlMs: 1000,
+    maxBytes: 1_000_000,
+    match: () => true,
+    deletedWhen: () => false,
+    select: (document) => document,
+    tags: () => [],
     http: { maxAgeS: undefined, staleWhileRevalidateS: undefined, staleIfErrorS: undefined, public: false },
   };
   const generations = createGenerations({ store, key: keys.generations, clock, entities: [entity], ttlMs: 1000 });

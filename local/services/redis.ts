@@ -111,7 +111,12 @@ async function versionOf(command: string): Promise<string> {
   return /\bv=(\S+)/.exec(stdout)?.[1] ?? '(unknown version)';
 }
 
-async function redisCommand({ env = process.env, install, note = () => {} }: RedisOptions): Promise<string> {
+/** The server's binary; installs it where that can be done without asking. */
+export async function redisCommand({
+  env = process.env,
+  install,
+  note = () => {},
+}: Pick<RedisOptions, 'env' | 'install' | 'note'>): Promise<string> {
   const named = env['REDIS_SERVER'];
   if (named) {
     if (!executable(named)) throw new StackError(`REDIS_SERVER names ${named}, which cannot be run.`);

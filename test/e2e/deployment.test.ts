@@ -49,7 +49,7 @@ describe('a wrong configuration', () => {
     console.error = (...parts: unknown[]) => void logs.push(parts.join(' '));
     const host = await startHost({ root: await buildApp(here(file)), port: 0, settings, log: () => undefined });
     try {
-      expect(host.functions.map(({ name }) => name).sort()).toEqual(['health-live', 'health-ready']);
+      expect(host.functions.map(({ name }) => name).toSorted()).toEqual(['health-live', 'health-ready']);
       expect((await get(`${host.url}/api/health/live`)).status).toBe(200);
       const ready = await get(`${host.url}/api/health/ready`);
       expect(ready.status).toBe(503);

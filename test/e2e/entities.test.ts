@@ -36,6 +36,24 @@ describe('GET /entities/{entity}/{key…}', () => {
     stack.emulator.control.record(false);
   });
 
+  it('is one GET in Redis when it hits, and nothing else but the generations, once a second', async () => {
+    await stack.get('entities/widget/eu/w1');
+    await stack.redis.config('RESETSTAT');
+    for (let i = 0; i < 20; i++) {
+      expect((await stack.get('entities/widget/eu/w1')).cacheStatus).toContain('; hit');
+    }
+    const stats = await stack.redis.info('commandstats');
+    const calls = Object.fromEntries(
+      [...stats.matchAll(/cmdstat_(\w+):calls=(\d+)/g)].map((each) => [each[1], Number(each[2])]),
+    );
+    expect(calls['get']).toBe(20);
+    const others = Object.keys(calls).filter(
+      (name) => !['get', 'info', 'config', 'eval', 'evalsha', 'time', 'hget'].includes(name),
+    );
+    expect(others.filter((name) => !name.startsWith('config'))).toEqual([]);
+    expect((calls['eval'] ?? 0) + (calls['evalsha'] ?? 0)).toBeLessThanOrEqual(5);
+  });
+
   it('answers conditional requests and HEAD without a body', async () => {
     const full = await stack.get('entities/widget/eu/w1');
     const same = await stack.get('entities/widget/eu/w1', { headers: { 'if-none-match': etagOf(full) } });

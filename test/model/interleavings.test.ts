@@ -48,7 +48,7 @@ async function run(scheduler: fc.Scheduler, steps: readonly Step[], { sabotage }
   await world.settle();
   sabotage?.(world);
   hop(world.memory, scheduler, 'store');
-  hop(world.source as never, scheduler, 'source');
+  hop(world.source, scheduler, 'source');
   const processes = [world.process(), world.process()];
   const changes: Change[] = [];
   const completed = new Map<string, number>();

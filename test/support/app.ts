@@ -19,8 +19,8 @@ export async function buildApp(configuration: string): Promise<string> {
     plugins: [
       {
         name: 'configuration',
-        setup: ({ onResolve }) => {
-          onResolve({ filter: /^\.\/cache\.config\.ts$/ }, () => ({ path: resolve(configuration) }));
+        setup: (plugin) => {
+          plugin.onResolve({ filter: /^\.\/cache\.config\.ts$/ }, () => ({ path: resolve(configuration) }));
         },
       },
     ],

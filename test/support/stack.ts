@@ -51,9 +51,9 @@ export async function startStack(options: StackOptions = {}) {
   const redis = new Redis(redisServer.url, { lazyConnect: true, maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
   // Leases are made at the trigger's start; a write before that is not in a feed that starts from now.
-  await feedRuns(redisServer.url);
+  await feedRuns();
 
-  async function feedRuns(_: string): Promise<void> {
+  async function feedRuns(): Promise<void> {
     await until(async () => {
       const { resources } = await database
         .container('leases')

@@ -69,8 +69,8 @@ export function createWorld(options: WorldOptions = {}) {
   };
 
   function readAt(key: Key, at: Position): SourceRead {
-    const seen = log.slice(0, Number(at));
-    const write = seen.findLast((each) => each.key === keyText(key));
+    const visible = log.slice(0, Number(at));
+    const write = visible.findLast((each) => each.key === keyText(key));
     const partition = { id: world.range, ancestors: world.ancestors };
     return { document: write?.document, asOf: at, version: at, partition };
   }
@@ -101,7 +101,7 @@ export function createWorld(options: WorldOptions = {}) {
   };
 
   // A store whose every call can be made to fail, as when Redis is gone.
-  const store = new Proxy(memory as Store, {
+  const store = new Proxy<Store>(memory, {
     get: (target, property: keyof Store) => {
       const member = target[property];
       if (typeof member !== 'function') return member;
@@ -133,11 +133,15 @@ export function createWorld(options: WorldOptions = {}) {
   let tokens = 0;
 
   /** A process: its own cached generations, flights and sync. */
-  function process_(over: Partial<Entity> = {}) {
+  function createProcess(over: Partial<Entity> = {}) {
     const all = entities.map((each) => ({ ...each, ...over }));
     const generations = createGenerations({ store, key: keys.generations, clock, entities: all, ttlMs: 1000 });
     const deps = {
-      ...{ store, keys, generations, clock, source },
+      store,
+      keys,
+      generations,
+      clock,
+      source,
       observe: (event: CacheEvent) => events.push(event),
       entropy: {
         random: () => world.random,
@@ -145,7 +149,9 @@ export function createWorld(options: WorldOptions = {}) {
         digest: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()).subarray(0, 12),
       },
       options: {
-        ...{ leaseMs: 10_000, fenceMs: 60_000, jitter: 0 },
+        leaseMs: 10_000,
+        fenceMs: 60_000,
+        jitter: 0,
         waitMs: options.waitMs ?? 1000,
         provisionalMs: options.provisionalMs ?? 1000,
       },
@@ -168,9 +174,14 @@ export function createWorld(options: WorldOptions = {}) {
   }
 
   return Object.assign(world, {
-    ...{ memory, events, keys, entity, source, log },
+    memory,
+    events,
+    keys,
+    entity,
+    source,
+    log,
     clock,
-    process: process_,
+    process: createProcess,
     advance,
     /** Writes to the source; gives the change as the feed will deliver it. */
     write(id: string, document: Document | undefined): Change {
@@ -181,7 +192,7 @@ export function createWorld(options: WorldOptions = {}) {
     watermarkKey: () => keys.watermark(source.name, world.range),
     /** Makes the watermark known, as a quiet system has it. */
     async settle() {
-      const calm = process_();
+      const calm = createProcess();
       advance(source.replicaLagMs);
       await calm.read('settling');
       advance(source.replicaLagMs);

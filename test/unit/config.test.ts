@@ -77,7 +77,7 @@ describe('a configuration', () => {
         gadget: { source: { kind: 'file' }, ttl: '1s' },
       },
     };
-    expect(problems(definition, { ...ENV, REDIS_URL: 'localhost', WARMFEED_WAIT: 'NaN' }).sort()).toEqual(
+    expect(problems(definition, { ...ENV, REDIS_URL: 'localhost', WARMFEED_WAIT: 'NaN' }).toSorted()).toEqual(
       [
         'REDIS_URL',
         'WARMFEED_WAIT',
@@ -89,7 +89,7 @@ describe('a configuration', () => {
           (path) => `entities.widget.${path}`,
         ),
         'entities.gadget.source',
-      ].sort(),
+      ].toSorted(),
     );
     expect(problems({ entities: {} })).toEqual(['entities']);
     const other = cosmos({ connection: 'COSMOS', database: 'shop', container: 'widgets', partitionKey: ['/id'] });
@@ -125,6 +125,23 @@ describe('a configuration', () => {
     expect(() => containers[0]?.entities[0]?.ttlMs({})).toThrow('duration');
   });
 });
+
+/** Checked by the compiler, never run: a wrong option does not compile. */
+export function doesNotCompile(): void {
+  // @ts-expect-error a duration has a unit
+  entity({ source, ttl: '5' });
+  // @ts-expect-error unknown policy
+  entity({ source, ttl: '5m', onChange: 'sometimes' });
+  // @ts-expect-error a size has a unit
+  entity({ source, ttl: '5m', maxBytes: 512 });
+  // @ts-expect-error unknown option
+  entity({ source, ttl: '5m', colour: 'red' });
+  // @ts-expect-error a path begins with a slash
+  cosmos({ connection: 'COSMOS', database: 'd', container: 'c', partitionKey: ['country'] });
+  const cache = defineCache({ entities: { widget: entity({ source, ttl: '5m' }) } });
+  // @ts-expect-error names of entities are literals
+  void cache.entities.gadget;
+}
 
 describe('settings', () => {
   it('C127: what is no boolean, number or duration is a problem, not a surprise', () => {

@@ -22,23 +22,27 @@ const cached = (over: object = {}, entryOver: object = {}): ReadAnswer => {
   const tail = encodeFill({ guarantee: 'watermarked', stamp: new Uint8Array(16), version: 7n, asOf: 7n, value });
   const record = new Uint8Array([...new Uint8Array(60), ...tail]);
   const entry = {
-    ...{ state: 'value', guarantee: 'watermarked', filledAt: 1000, softAt: 61_000, hardAt: 99_000, record },
+    state: 'value',
+    guarantee: 'watermarked',
+    filledAt: 1000,
+    softAt: 61_000,
+    hardAt: 99_000,
+    record,
     body: record.subarray(record.length - body.length),
     ...entryOver,
   };
   return { kind: 'cached', how: 'hit', entry, nowMs: 4999, collapsed: false, ...over } as ReadAnswer;
 };
 
-const loaded = (over: object = {}, state: 'value' | 'absent' = 'value'): ReadAnswer =>
-  ({
-    kind: 'loaded',
-    how: 'miss',
-    represented: { value: state === 'value' ? { state, body, etag, tags: [] } : { state }, cacheable: true, ttlMs: 1 },
-    guarantee: 'watermarked',
-    softMs: 60_000,
-    collapsed: false,
-    ...over,
-  }) as ReadAnswer;
+const loaded = (over: object = {}, state: 'value' | 'absent' = 'value'): ReadAnswer => ({
+  kind: 'loaded',
+  how: 'miss',
+  represented: { value: state === 'value' ? { state, body, etag, tags: [] } : { state }, cacheable: true, ttlMs: 1 },
+  guarantee: 'watermarked',
+  softMs: 60_000,
+  collapsed: false,
+  ...over,
+});
 
 const header = (answer: { headers?: unknown }, name: string) => (answer.headers as Record<string, string>)[name];
 
@@ -106,7 +110,10 @@ describe('cache headers', () => {
     expect(of(cached())).toEqual({ hit: true, ttl: 56, detail: 'watermarked' });
     expect(of(cached({ how: 'stale', nowMs: 63_500 }))).toEqual({ hit: true, ttl: -3, detail: 'watermarked' });
     expect(of(cached({ how: 'stale-if-error', nowMs: 63_500 }))).toEqual({
-      ...{ fwd: 'stale', 'fwd-status': 503, ttl: -3, detail: 'watermarked' },
+      fwd: 'stale',
+      'fwd-status': 503,
+      ttl: -3,
+      detail: 'watermarked',
     });
     expect(of(cached({ collapsed: true }))).toMatchObject({ fwd: 'miss', collapsed: true });
     expect(of(loaded())).toEqual({ fwd: 'miss', 'fwd-status': 200, stored: true, ttl: 60, detail: 'watermarked' });

@@ -6,30 +6,30 @@ const DOWN = new WarmfeedError('STORE_UNAVAILABLE', 'down', { retryable: true })
 const SOURCE_DOWN = new WarmfeedError('SOURCE_UNAVAILABLE', 'down', { retryable: true });
 
 async function warm(world: World, id = 'a', document: object = { v: 1 }) {
-  const process_ = world.process();
+  const app = world.process();
   world.write(id, document as never);
-  await process_.read(id);
-  expect(seen(await process_.read(id))).toEqual({ how: 'hit', value: document });
+  await app.read(id);
+  expect(seen(await app.read(id))).toEqual({ how: 'hit', value: document });
   world.sourceReads = 0;
-  return process_;
+  return app;
 }
 
 describe('a read', () => {
   it('misses, fills, and hits: with an empty cache the second read is a hit', async () => {
     const world = createWorld();
-    const process_ = world.process();
+    const app = world.process();
     world.write('a', { v: 1 });
-    expect(await process_.read('a')).toMatchObject({ kind: 'loaded', how: 'miss', guarantee: 'watermarked' });
-    expect(await process_.read('a')).toMatchObject({ kind: 'cached', how: 'hit', entry: { guarantee: 'watermarked' } });
+    expect(await app.read('a')).toMatchObject({ kind: 'loaded', how: 'miss', guarantee: 'watermarked' });
+    expect(await app.read('a')).toMatchObject({ kind: 'cached', how: 'hit', entry: { guarantee: 'watermarked' } });
   });
 
   it('remembers that an item does not exist, for less long', async () => {
     const world = createWorld();
-    const process_ = world.process();
-    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: null });
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: null });
+    const app = world.process();
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: null });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: null });
     world.advance(5000);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: null });
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: null });
   });
 
   it('shares one load among all requests of a process, and waits for the load of another', async () => {
@@ -68,76 +68,76 @@ describe('a read', () => {
 
   it('C76: serves stale at once and refreshes once behind it', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.write('a', { v: 2 });
     world.advance(60_000);
     let arrive = () => {};
     world.duringRead = () => new Promise((resolve) => (arrive = resolve));
-    for (let i = 0; i < 3; i++) expect(seen(await process_.read('a'))).toEqual({ how: 'stale', value: { v: 1 } });
+    for (let i = 0; i < 3; i++) expect(seen(await app.read('a'))).toEqual({ how: 'stale', value: { v: 1 } });
     await new Promise(setImmediate);
     expect(world.sourceReads).toBe(1);
     arrive();
-    await process_.reader.drain();
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    await app.reader.drain();
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
   it('serves stale while the source fails, within staleIfError, and says so', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.sourceError = SOURCE_DOWN;
     world.advance(60_000 + 20_000);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'stale-if-error', value: { v: 1 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'stale-if-error', value: { v: 1 } });
     world.advance(80_000);
-    await expect(process_.read('a')).rejects.toBe(SOURCE_DOWN);
+    await expect(app.read('a')).rejects.toBe(SOURCE_DOWN);
   });
 
   it('C21: a source that says "not found" is believed, whatever is stale', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.write('a', undefined);
     world.advance(60_000 + 20_000);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: null });
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: null });
   });
 
   it('survives Redis: the source answers, and nothing is cached', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.storeError = DOWN;
-    expect(await process_.read('a')).toMatchObject({ how: 'bypass', guarantee: undefined });
+    expect(await app.read('a')).toMatchObject({ how: 'bypass', guarantee: undefined });
     world.storeError = undefined;
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    expect(seen(await app.read('a')).how).toBe('hit');
   });
 
   it('C79: answers what is too large, and caches nothing of it', async () => {
     const world = createWorld();
-    const process_ = world.process();
+    const app = world.process();
     world.write('a', { v: 'x'.repeat(2000) });
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
     expect(world.memory.peek(world.recordKey('a'))).toBeUndefined();
   });
 
   it('gives the lease back when the load fails, or select throws', async () => {
     const world = createWorld({ entity: { select: (document) => (document['bad'] as () => void)() ?? document } });
-    const process_ = world.process();
+    const app = world.process();
     world.write('a', { bad: 1 });
-    await expect(process_.read('a')).rejects.toMatchObject({ code: 'ROW_INVALID' });
+    await expect(app.read('a')).rejects.toMatchObject({ code: 'ROW_INVALID' });
     expect(world.memory.peek(world.recordKey('a'))).toBeUndefined();
     world.sourceError = SOURCE_DOWN;
-    await expect(process_.read('a')).rejects.toBe(SOURCE_DOWN);
+    await expect(app.read('a')).rejects.toBe(SOURCE_DOWN);
     expect(world.memory.peek(world.recordKey('a'))).toBeUndefined();
   });
 
   it('C67: treats foreign values as misses and repairs them', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const good = world.memory.peek(world.recordKey('a')) ?? new Uint8Array();
     const text = (value: string) => new TextEncoder().encode(value);
     const foreign = [text('not json'), text('{}'), text('null'), good.subarray(0, good.length / 2), 'list'] as const;
     for (const value of foreign) {
       world.memory.poke(world.recordKey('a'), value, 60_000);
-      expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: { v: 1 } });
-      expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 1 } });
+      expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: { v: 1 } });
+      expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 1 } });
     }
   });
 
@@ -151,45 +151,45 @@ describe('a read', () => {
         expiresAt: world.clock.now() + 700,
       }),
     });
-    const process_ = world.process();
-    await process_.read('a');
+    const app = world.process();
+    await app.read('a');
     world.advance(699);
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    expect(seen(await app.read('a')).how).toBe('hit');
     world.advance(1);
-    expect(seen(await process_.read('a')).how).toBe('miss');
+    expect(seen(await app.read('a')).how).toBe('miss');
   });
 
   it('is refreshed early for some, before it expires for all; never for only-if-cached', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.write('a', { v: 2 });
     world.advance(59_999);
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    expect(seen(await app.read('a')).how).toBe('hit');
     world.random = 0.999;
-    expect(seen(await process_.read('a', { onlyIfCached: true })).how).toBe('hit');
-    await process_.reader.drain();
+    expect(seen(await app.read('a', { onlyIfCached: true })).how).toBe('hit');
+    await app.reader.drain();
     expect(world.sourceReads).toBe(0);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 1 } });
-    await process_.reader.drain();
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 1 } });
+    await app.reader.drain();
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 });
 
 describe('request directives', () => {
   it('no-cache reloads, and what it finds is cached for all', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.write('a', { v: 2 });
-    expect(seen(await process_.read('a', { noCache: true }))).toEqual({ how: 'reload', value: { v: 2 } });
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    expect(seen(await app.read('a', { noCache: true }))).toEqual({ how: 'reload', value: { v: 2 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
   it('C85: no-cache finds a hard delete and evicts it for all', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.write('a', undefined);
-    expect(seen(await process_.read('a', { noCache: true }))).toEqual({ how: 'reload', value: null });
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: null });
+    expect(seen(await app.read('a', { noCache: true }))).toEqual({ how: 'reload', value: null });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: null });
   });
 
   it('C26: only-if-cached never asks the source', async () => {
@@ -197,11 +197,11 @@ describe('request directives', () => {
     world.write('a', { v: 1 });
     expect(seen(await world.process().read('a', { onlyIfCached: true })).how).toBe('not-cached');
     expect(world.sourceReads).toBe(0);
-    const process_ = await warm(world, 'b');
-    expect(seen(await process_.read('b', { onlyIfCached: true })).how).toBe('hit');
+    const app = await warm(world, 'b');
+    expect(seen(await app.read('b', { onlyIfCached: true })).how).toBe('hit');
     world.advance(61_000);
-    expect(seen(await process_.read('b', { onlyIfCached: true, maxStaleS: 60 })).how).toBe('stale');
-    await process_.reader.drain();
+    expect(seen(await app.read('b', { onlyIfCached: true, maxStaleS: 60 })).how).toBe('stale');
+    await app.reader.drain();
     expect(world.sourceReads).toBe(0);
   });
 });
@@ -209,43 +209,43 @@ describe('request directives', () => {
 describe('read your own writes', () => {
   it('is a hit where the cache reaches the write, and passes it by where not', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
-    expect(seen(await process_.read('a', {}, 1n)).how).toBe('hit');
+    const app = await warm(world);
+    expect(seen(await app.read('a', {}, 1n)).how).toBe('hit');
     world.write('a', { v: 2 });
     world.replicaAt = 1n;
-    expect(seen(await process_.read('a', {}, 2n))).toEqual({ how: 'bypass', value: { v: 2 } });
+    expect(seen(await app.read('a', {}, 2n))).toEqual({ how: 'bypass', value: { v: 2 } });
   });
 
   it('R11: never changes shared state: the write is still to be invalidated', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const before = world.memory.peek(world.recordKey('a'));
     const change = world.write('a', { v: 2 });
-    await process_.read('a', {}, 2n);
+    await app.read('a', {}, 2n);
     expect(world.memory.peek(world.recordKey('a'))).toEqual(before);
-    await process_.sync.apply([change]);
-    expect(seen(await process_.read('a', {}, 2n))).toEqual({ how: 'hit', value: { v: 2 } });
+    await app.sync.apply([change]);
+    expect(seen(await app.read('a', {}, 2n))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 });
 
 describe('generations', () => {
   it('a bump makes every record old, in every process after T', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     await world.memory.bump(world.keys.generations, 'e:widget', '');
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    expect(seen(await app.read('a')).how).toBe('hit');
     world.advance(1000);
-    expect(seen(await process_.read('a')).how).toBe('miss');
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    expect(seen(await app.read('a')).how).toBe('miss');
+    expect(seen(await app.read('a')).how).toBe('hit');
   });
 
   it('what is filled under a newer one is a hit at once: the cached generation is read again', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     await world.memory.bump(world.keys.generations, 's:cosmos/TEST/db/widgets', '');
     const other = world.process();
     await other.read('a');
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    expect(seen(await app.read('a')).how).toBe('hit');
   });
 
   it('a load that began before a bump is never served after it', async () => {
@@ -271,11 +271,11 @@ describe('generations', () => {
     await world.memory.watermark(world.watermarkKey(), newer);
     world.memory.lose(world.keys.generations);
     world.write('a', { v: 1 });
-    const process_ = world.process();
-    await process_.read('a');
+    const app = world.process();
+    await app.read('a');
     expect(world.events.some(({ kind }) => kind === 'healed')).toBe(true);
-    await process_.read('a');
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    await app.read('a');
+    expect(seen(await app.read('a')).how).toBe('hit');
   });
 
   it('old and new deployments run side by side, each with its own records', async () => {
@@ -294,23 +294,23 @@ describe('generations', () => {
 describe('a watermark that is unknown', () => {
   it('is seeded by a read that was issued D after it was found missing; until then fills are provisional', async () => {
     const world = createWorld({ replicaLagMs: 5000 });
-    const process_ = world.process();
+    const app = world.process();
     world.write('a', { v: 1 });
-    expect(await process_.read('a')).toMatchObject({ guarantee: 'provisional' });
-    expect(await process_.read('a')).toMatchObject({ how: 'hit', entry: { guarantee: 'provisional' } });
+    expect(await app.read('a')).toMatchObject({ guarantee: 'provisional' });
+    expect(await app.read('a')).toMatchObject({ how: 'hit', entry: { guarantee: 'provisional' } });
     world.advance(1000);
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: 'provisional' });
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: 'provisional' });
     world.advance(4000);
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: 'watermarked' });
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: 'watermarked' });
     expect(world.events.filter(({ kind }) => kind === 'seeded')).toHaveLength(1);
   });
 
   it('without provisional fills nothing is cached meanwhile', async () => {
     const world = createWorld({ replicaLagMs: 5000, provisionalMs: 0 });
-    const process_ = world.process();
+    const app = world.process();
     world.write('a', { v: 1 });
-    await process_.read('a');
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    await app.read('a');
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
   });
 
   it('R8: after a flush a lagging read is not cached for long', async () => {
@@ -321,8 +321,8 @@ describe('a watermark that is unknown', () => {
     await world.process().sync.apply([change]);
     world.memory.lose();
     world.replicaAt = 1n;
-    const process_ = world.process();
-    expect(seen(await process_.read('a')).value).toEqual({ v: 1 });
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    const app = world.process();
+    expect(seen(await app.read('a')).value).toEqual({ v: 1 });
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
   });
 });

@@ -5,37 +5,37 @@ import { createWorld, seen, type World } from '../support/world.ts';
 const DOWN = new WarmfeedError('STORE_UNAVAILABLE', 'down', { retryable: true });
 
 async function warm(world: World, id = 'a', document: object = { v: 1 }) {
-  const process_ = world.process();
+  const app = world.process();
   world.write(id, document as never);
-  await process_.read(id);
-  await process_.read(id);
+  await app.read(id);
+  await app.read(id);
   world.sourceReads = 0;
   world.events.length = 0;
-  return process_;
+  return app;
 }
 
 describe('a page of changes', () => {
   it('refreshes what changed before anybody asks', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
-    const report = await process_.sync.apply([world.write('a', { v: 2 }), world.write('b', { v: 1 })]);
+    const app = await warm(world);
+    const report = await app.sync.apply([world.write('a', { v: 2 }), world.write('b', { v: 1 })]);
     expect(report).toMatchObject({ changes: 2, refreshed: 2, evicted: 0, ignored: 0, deadLettered: 0 });
     world.sourceReads = 0;
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
-    expect(seen(await process_.read('b'))).toEqual({ how: 'hit', value: { v: 1 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    expect(seen(await app.read('b'))).toEqual({ how: 'hit', value: { v: 1 } });
     expect(world.sourceReads).toBe(0);
   });
 
   it('gives the bytes and the ETag that a read gives', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const document = { z: 1, a: 'é', nested: { b: [1, 2.5, null] } };
     const change = world.write('a', document);
-    await process_.sync.apply([change]);
-    const refreshed = await process_.read('a');
+    await app.sync.apply([change]);
+    const refreshed = await app.read('a');
     world.memory.lose(world.recordKey('a'));
-    await process_.read('a');
-    const filled = await process_.read('a');
+    await app.read('a');
+    const filled = await app.read('a');
     if (refreshed.kind !== 'cached' || filled.kind !== 'cached') throw new Error('not cached');
     expect(refreshed.entry.body).toEqual(filled.entry.body);
     expect(refreshed.entry.record.subarray(96, 108)).toEqual(filled.entry.record.subarray(96, 108));
@@ -43,58 +43,58 @@ describe('a page of changes', () => {
 
   it('evict: drops, and leaves the load to the next reader', async () => {
     const world = createWorld({ entity: { onChange: 'evict' } });
-    const process_ = await warm(world);
-    expect(await process_.sync.apply([world.write('a', { v: 2 })])).toMatchObject({ refreshed: 0, evicted: 1 });
-    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: { v: 2 } });
+    const app = await warm(world);
+    expect(await app.sync.apply([world.write('a', { v: 2 })])).toMatchObject({ refreshed: 0, evicted: 1 });
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: { v: 2 } });
   });
 
   it('refresh-cached: refreshes what is cached and leaves no key for the rest', async () => {
     const world = createWorld({ entity: { onChange: 'refresh-cached' } });
-    const process_ = await warm(world);
-    const report = await process_.sync.apply([world.write('a', { v: 2 }), world.write('b', { v: 1 })]);
+    const app = await warm(world);
+    const report = await app.sync.apply([world.write('a', { v: 2 }), world.write('b', { v: 1 })]);
     expect(report).toMatchObject({ refreshed: 1, evicted: 1 });
-    expect(seen(await process_.read('a')).how).toBe('hit');
+    expect(seen(await app.read('a')).how).toBe('hit');
     expect(world.memory.peek(world.recordKey('b'))).toBeUndefined();
   });
 
   it('C85: a soft delete becomes "not found", and stays so', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
-    await process_.sync.apply([world.write('a', { v: 1, deleted: true })]);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: null });
+    const app = await warm(world);
+    await app.sync.apply([world.write('a', { v: 1, deleted: true })]);
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: null });
   });
 
   it('a document that leaves match is evicted, one that never matched leaves nothing', async () => {
     const world = createWorld({ entity: { match: (document) => document['type'] !== 'other' } });
-    const process_ = await warm(world);
-    await process_.sync.apply([world.write('a', { type: 'other' }), world.write('b', { type: 'other' })]);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: null });
+    const app = await warm(world);
+    await app.sync.apply([world.write('a', { type: 'other' }), world.write('b', { type: 'other' })]);
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: null });
     expect(world.memory.peek(world.recordKey('b'))).toBeUndefined();
   });
 
   it('several entities of a container each take their part of a change', async () => {
     const world = createWorld({ more: [{ name: 'label', select: (document) => document['label'] }] });
-    const process_ = world.process();
+    const app = world.process();
     await warm(world);
-    await process_.sync.apply([world.write('a', { label: 'x' })]);
+    await app.sync.apply([world.write('a', { label: 'x' })]);
     expect(world.memory.peek(world.keys.record('label', ['a']))).toBeDefined();
   });
 
   it('C91: of several changes of a key the last one counts', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const changes = [2, 3, 4].map((v) => world.write('a', { v }));
-    expect(await process_.sync.apply(changes)).toMatchObject({ changes: 3, refreshed: 1 });
-    expect(seen(await process_.read('a')).value).toEqual({ v: 4 });
+    expect(await app.sync.apply(changes)).toMatchObject({ changes: 3, refreshed: 1 });
+    expect(seen(await app.read('a')).value).toEqual({ v: 4 });
   });
 
   it('C83: delivered again, it changes nothing', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const change = world.write('a', { v: 2 });
-    await process_.sync.apply([change]);
+    await app.sync.apply([change]);
     const before = world.memory.peek(world.recordKey('a'));
-    expect(await process_.sync.apply([change])).toMatchObject({ ignored: 1, refreshed: 0 });
+    expect(await app.sync.apply([change])).toMatchObject({ ignored: 1, refreshed: 0 });
     expect(world.memory.peek(world.recordKey('a'))).toEqual(before);
   });
 
@@ -107,15 +107,15 @@ describe('a page of changes', () => {
         },
       },
     });
-    const process_ = await warm(world);
+    const app = await warm(world);
     const changes = [world.write('a', { poison: true }), world.write('b', { v: 1 })];
-    expect(await process_.sync.apply([...changes, 'what is this'])).toMatchObject({ refreshed: 1, deadLettered: 2 });
+    expect(await app.sync.apply([...changes, 'what is this'])).toMatchObject({ refreshed: 1, deadLettered: 2 });
     expect(world.memory.letters).toMatchObject([
       { entity: '', key: '', reason: 'no change' },
       { entity: 'widget', key: 'a', version: '2', reason: expect.stringContaining('cannot map') as string },
     ]);
-    await expect(process_.read('a')).rejects.toMatchObject({ code: 'ROW_INVALID' });
-    expect(seen(await process_.read('b')).how).toBe('hit');
+    await expect(app.read('a')).rejects.toMatchObject({ code: 'ROW_INVALID' });
+    expect(seen(await app.read('b')).how).toBe('hit');
   });
 
   it('poison in match is evicted too', async () => {
@@ -127,33 +127,33 @@ describe('a page of changes', () => {
         },
       },
     });
-    const process_ = await warm(world);
-    await process_.sync.apply([world.write('a', { poison: true })]);
+    const app = await warm(world);
+    await app.sync.apply([world.write('a', { poison: true })]);
     expect(world.memory.letters).toHaveLength(1);
-    await expect(process_.read('a')).rejects.toMatchObject({ code: 'ROW_INVALID' });
+    await expect(app.read('a')).rejects.toMatchObject({ code: 'ROW_INVALID' });
   });
 
   it('T33: what is too large is evicted and answered uncached', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
-    await process_.sync.apply([world.write('a', { v: 'x'.repeat(2000) })]);
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
+    const app = await warm(world);
+    await app.sync.apply([world.write('a', { v: 'x'.repeat(2000) })]);
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: undefined });
   });
 
   it('C81: Redis failing makes it throw, and the same page done again completes it', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const changes = [world.write('a', { v: 2 }), world.write('b', { v: 2 })];
     world.storeError = DOWN;
-    await expect(process_.sync.apply(changes)).rejects.toBe(DOWN);
+    await expect(app.sync.apply(changes)).rejects.toBe(DOWN);
     world.storeError = undefined;
-    await process_.sync.apply(changes);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    await app.sync.apply(changes);
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
   it('T34: a single reply that fails makes it throw, after all others have come in', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const invalidate = world.memory.invalidate.bind(world.memory);
     Object.assign(world.memory, {
       invalidate: async (key: string, request: never) => {
@@ -162,7 +162,7 @@ describe('a page of changes', () => {
       },
     });
     const changes = ['a', 'b', 'c'].map((id) => world.write(id, { v: 2 }));
-    await expect(process_.sync.apply(changes)).rejects.toBe(DOWN);
+    await expect(app.sync.apply(changes)).rejects.toBe(DOWN);
   });
 
   it('an item of the wrong shape makes the whole page fail: the feed is not what it is taken for', async () => {
@@ -180,43 +180,43 @@ describe('a page of changes', () => {
 describe('a page behind the watermark', () => {
   it('is read again rather than trusted, and its keys end up cached', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const early = world.write('a', { v: 2 });
     const late = world.write('b', { v: 1 });
-    await process_.sync.apply([late]);
-    expect(await process_.sync.apply([early])).toMatchObject({ refreshed: 1, reread: 1 });
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    await app.sync.apply([late]);
+    expect(await app.sync.apply([early])).toMatchObject({ refreshed: 1, reread: 1 });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
   it('with an empty cache, a replay from the beginning and no readers, everything ends up cached', async () => {
     for (const replicaLagMs of [0, 5000]) {
       const world = createWorld({ replicaLagMs });
       const changes = Array.from({ length: 50 }, (_, i) => world.write(`k${i}`, { i }));
-      const process_ = world.process();
+      const app = world.process();
       for (let i = 0; i < changes.length; i += 10) {
         if (i === 20) world.advance(replicaLagMs);
-        await process_.sync.apply(changes.slice(i, i + 10));
+        await app.sync.apply(changes.slice(i, i + 10));
       }
       world.sourceReads = 0;
       // With D > 0 the first pages came before the watermark could be seeded: they were cached provisionally.
       const first = replicaLagMs === 0 ? 0 : 20;
-      for (let i = first; i < 50; i++) expect(await process_.read(`k${i}`)).toMatchObject({ how: 'hit' });
+      for (let i = first; i < 50; i++) expect(await app.read(`k${i}`)).toMatchObject({ how: 'hit' });
       expect(world.sourceReads).toBe(0);
     }
   });
 
   it('from another partition: its watermark is the one of the partition that answers', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const change = world.write('a', { v: 2 });
     world.range = 'rid/1';
     world.ancestors = ['rid/0'];
-    await process_.sync.apply([change]);
+    await app.sync.apply([change]);
     expect(await world.memory.watermark(world.keys.watermark(world.source.name, 'rid/0'), 'x')).toEqual({
       state: 'closed',
     });
-    await process_.read('a');
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    await app.read('a');
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 });
 
@@ -226,84 +226,84 @@ describe('races', () => {
   async function slowRead(world: World, id: string) {
     let arrive = () => {};
     world.duringRead = () => new Promise((resolve) => (arrive = resolve));
-    const process_ = world.process();
-    const answer = process_.read(id);
+    const app = world.process();
+    const answer = app.read(id);
     await new Promise(setImmediate);
     world.duringRead = undefined;
-    return { answer, arrive, process_ };
+    return { answer, arrive, app };
   }
 
   it('R1: a load that began before a change is not cached after it', async () => {
     const world = createWorld({ entity: { onChange: 'evict' } });
     await world.settle();
     world.write('a', { v: 1 });
-    const { answer, arrive, process_ } = await slowRead(world, 'a');
-    await process_.sync.apply([world.write('a', { v: 2 })]);
+    const { answer, arrive, app } = await slowRead(world, 'a');
+    await app.sync.apply([world.write('a', { v: 2 })]);
     arrive();
     // What was loaded is behind the watermark, so it is read again; the lease is gone either way.
     expect(seen(await answer).value).toEqual({ v: 2 });
     expect(world.outcomes().at(-1)).toBe('lease');
-    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: { v: 2 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: { v: 2 } });
   });
 
   it('R2: pages out of order never put an older version in place of a newer', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const [older, newer] = [world.write('a', { v: 2 }), world.write('a', { v: 3 })];
-    await process_.sync.apply([newer]);
-    await process_.sync.apply([older]);
-    expect(seen(await process_.read('a')).value).toEqual({ v: 3 });
+    await app.sync.apply([newer]);
+    await app.sync.apply([older]);
+    expect(seen(await app.read('a')).value).toEqual({ v: 3 });
   });
 
   it('R3: a delete is not undone by a late change', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const change = world.write('a', { v: 2 });
     const deletion = world.write('a', { deleted: true });
-    await process_.sync.apply([deletion]);
-    await process_.sync.apply([change]);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: null });
+    await app.sync.apply([deletion]);
+    await app.sync.apply([change]);
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: null });
   });
 
   it('R4: a lagging replica cannot refill what was invalidated, even when the fence is gone', async () => {
     const world = createWorld({ entity: { onChange: 'evict' } });
-    const process_ = await warm(world);
-    await process_.sync.apply([world.write('a', { v: 2 })]);
+    const app = await warm(world);
+    await app.sync.apply([world.write('a', { v: 2 })]);
     world.memory.lose(world.recordKey('a'));
     const read = world.source.read.bind(world.source);
     // A replica that lags whatever is asked of it.
     Object.assign(world.source, { read: (key: never) => read(key) });
     world.replicaAt = 1n;
-    expect(seen(await process_.read('a')).value).toEqual({ v: 1 });
+    expect(seen(await app.read('a')).value).toEqual({ v: 1 });
     expect(world.outcomes().at(-1)).toBe('watermark');
     world.replicaAt = undefined;
-    expect(seen(await process_.read('a'))).toEqual({ how: 'miss', value: { v: 2 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: { v: 2 } });
   });
 
   it('R4: where the source can be asked for more, the refused read is repeated at the watermark', async () => {
     const world = createWorld({ entity: { onChange: 'evict' } });
-    const process_ = await warm(world);
-    await process_.sync.apply([world.write('a', { v: 2 })]);
+    const app = await warm(world);
+    await app.sync.apply([world.write('a', { v: 2 })]);
     world.replicaAt = 1n;
-    expect(await process_.read('a')).toMatchObject({ how: 'miss', guarantee: 'watermarked' });
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    expect(await app.read('a')).toMatchObject({ how: 'miss', guarantee: 'watermarked' });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
   it('R5: a redelivery after everything of the key was lost cannot bring back an old version', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const old = world.write('a', { v: 2 });
     const newer = world.write('a', { v: 3 });
-    await process_.sync.apply([old]);
-    await process_.sync.apply([newer]);
+    await app.sync.apply([old]);
+    await app.sync.apply([newer]);
     world.memory.lose(world.recordKey('a'));
-    await process_.sync.apply([old]);
-    expect(seen(await process_.read('a')).value).toEqual({ v: 3 });
+    await app.sync.apply([old]);
+    expect(seen(await app.read('a')).value).toEqual({ v: 3 });
   });
 
   it('R6: a zombie worker that wakes up between its steps writes nothing over its successor', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const zombie = world.process();
     const page = world.write('a', { v: 2 });
     let wake = () => {};
@@ -317,17 +317,17 @@ describe('races', () => {
     });
     const asleep = zombie.sync.apply([page]);
     await new Promise(setImmediate);
-    await process_.sync.apply([page]);
-    await process_.sync.apply([world.write('a', { v: 3 })]);
+    await app.sync.apply([page]);
+    await app.sync.apply([world.write('a', { v: 3 })]);
     wake();
     await asleep;
     expect(world.outcomes()).toContain('lease');
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: { v: 3 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 3 } });
   });
 
   it('R7: the watermark moves before any key is touched', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const calls: string[] = [];
     for (const name of ['advance', 'invalidate', 'watermark', 'fill'] as const) {
       const original = world.memory[name].bind(world.memory) as (...args: unknown[]) => Promise<unknown>;
@@ -339,7 +339,7 @@ describe('races', () => {
       };
       Object.assign(world.memory, { [name]: recorded });
     }
-    await process_.sync.apply([world.write('a', { v: 2 })]);
+    await app.sync.apply([world.write('a', { v: 2 })]);
     expect(calls.indexOf('advance done')).toBeLessThan(calls.indexOf('invalidate'));
     expect(calls.indexOf('invalidate')).toBeLessThan(calls.indexOf('watermark'));
     expect(calls.indexOf('watermark done')).toBeLessThan(calls.indexOf('fill'));
@@ -348,7 +348,7 @@ describe('races', () => {
   it('R9: a batch in flight over a flush stays true', async () => {
     const world = createWorld({ replicaLagMs: 5000 });
     await world.settle();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const change = world.write('a', { v: 2 });
     const invalidate = world.memory.invalidate.bind(world.memory);
     Object.assign(world.memory, {
@@ -357,28 +357,28 @@ describe('races', () => {
         return invalidate(key, request);
       },
     });
-    await process_.sync.apply([change]);
+    await app.sync.apply([change]);
     Object.assign(world.memory, { invalidate });
     world.replicaAt = 1n;
-    const answer = await process_.read('a');
+    const answer = await app.read('a');
     // At worst provisional, and so gone within a second.
     if (seen(answer).how === 'hit') expect(seen(answer).value).toEqual({ v: 2 });
   });
 
   it('R13: nothing of a page counts as done when the source cannot be asked for its partition', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     world.sourceError = new WarmfeedError('SOURCE_UNAVAILABLE', 'down', { retryable: true });
-    await expect(process_.sync.apply([world.write('a', { v: 2 })])).rejects.toMatchObject({
+    await expect(app.sync.apply([world.write('a', { v: 2 })])).rejects.toMatchObject({
       code: 'SOURCE_UNAVAILABLE',
     });
   });
 
   it('R14: of a delete and a change with one version the last in the page wins', async () => {
     const world = createWorld();
-    const process_ = await warm(world);
+    const app = await warm(world);
     const change = world.write('a', { v: 2 });
-    await process_.sync.apply([change, { ...change, document: undefined }]);
-    expect(seen(await process_.read('a'))).toEqual({ how: 'hit', value: null });
+    await app.sync.apply([change, { ...change, document: undefined }]);
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: null });
   });
 });
