@@ -30,6 +30,8 @@ function setUp(told: {
   reads?: readonly (Page & { status?: number })[];
   pages?: readonly Page[];
   rows?: readonly object[];
+  /** Short where the test is about running out of it. */
+  timeoutMs?: number;
 }) {
   const asked: Asked[] = [];
   const reads = [...(told.reads ?? [])];
@@ -70,7 +72,7 @@ function setUp(told: {
       container: 'items',
       partitionKey: ['/pk'],
       replicaLagMs: 0,
-      requestTimeoutMs: 80,
+      requestTimeoutMs: told.timeoutMs ?? 4000,
     },
     { get: async () => client, dispose: () => undefined },
   );
@@ -103,7 +105,7 @@ describe('queries', () => {
   });
 
   test('a split between two pages is asked again, then given up', async () => {
-    const { source, asked } = setUp({ pages: [{ token: '0:-1#9' }, { token: '1:-1#9' }] });
+    const { source, asked } = setUp({ timeoutMs: 80, pages: [{ token: '0:-1#9' }, { token: '1:-1#9' }] });
     const error = await failure(
       source.readMany([
         ['p', 'a'],
@@ -168,7 +170,7 @@ describe('floors', () => {
   });
 
   test('an account that ignores session tokens never gets an older answer accepted', async () => {
-    const { source } = setUp({ reads: [{ token: '1:-1#9', documents: [{ id: 'a' }] }] });
+    const { source } = setUp({ timeoutMs: 80, reads: [{ token: '1:-1#9', documents: [{ id: 'a' }] }] });
     expect(await failure(source.read(['p', 'a'], { floor: parent }))).toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
   });
 
