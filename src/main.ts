@@ -6,6 +6,7 @@ import { app } from '@azure/functions';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
 import { ConfigError } from './core/errors.ts';
+import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import type { Clock, Entropy } from './core/ports.ts';
@@ -13,6 +14,7 @@ import { createReader } from './core/read.ts';
 import { createSync } from './core/sync.ts';
 import { registerCosmosChanges } from './functions/cosmos-changes.ts';
 import { registerEntities } from './functions/entities.ts';
+import { registerFeedWatch } from './functions/feed-watch.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
 import { createRedisConnection } from './redis/connection.ts';
@@ -31,6 +33,12 @@ const entropy: Entropy = {
   random: () => Math.random(),
   token: () => randomBytes(8),
   digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
+};
+
+const FEED_REMARKS: Record<FeedState, string | undefined> = {
+  watched: undefined,
+  starting: 'its trigger has no leases yet: is there a lease container, and may the app write to it?',
+  lost: 'its positions are being renewed',
 };
 
 try {
@@ -65,12 +73,23 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
     breakerResetMs: settings.WARMFEED_BREAKER_RESET,
   };
   const watched = containers.map((container) => {
-    const lags = { replicaLagMs: settings.WARMFEED_REPLICA_LAG, requestTimeoutMs: settings.WARMFEED_SOURCE_TIMEOUT };
-    const source = createCosmosSource({ ...container.source, ...lags }, clients);
+    const { changeFeedMode } = container.source;
+    // Leases of one mode are of no use to the other.
+    const prefix = changeFeedMode === 'LatestVersion' ? leasePrefix : `${leasePrefix}all-`;
+    const source = createCosmosSource(
+      {
+        ...container.source,
+        replicaLagMs: settings.WARMFEED_REPLICA_LAG,
+        requestTimeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
+        leases: { container: settings.WARMFEED_LEASE_CONTAINER, prefix },
+      },
+      clients,
+    );
     const guarded = guard(source, limits);
     const columns = cosmosKeyColumns(container.source.partitionKey);
     const entities = container.entities.map((entity) => ({ ...entity, source: guarded, columns }));
-    return { definition: container.source, source, entities };
+    const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
+    return { definition: container.source, source, entities, prefix, fromBeginning };
   });
   const entities = watched.flatMap((container) => container.entities);
 
@@ -104,18 +123,27 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
       database: container.definition.database,
       container: container.definition.container,
       leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
-      leasePrefix,
+      leasePrefix: container.prefix,
+      mode: container.definition.changeFeedMode,
       pollMs: settings.WARMFEED_FEED_POLL,
       acquireMs: settings.WARMFEED_FEED_ACQUIRE,
       batch: settings.WARMFEED_FEED_BATCH,
-      fromBeginning: settings.WARMFEED_FEED_FROM_BEGINNING,
+      fromBeginning: container.fromBeginning,
     });
   }
+  const watches = watched.map(({ source, fromBeginning }) =>
+    createFeedWatch({ source: source.name, positions: () => source.feedPositions(), fromBeginning }, deps),
+  );
+  registerFeedWatch(watches, settings.WARMFEED_FEED_WATCH);
   registerHealth({
     problems: [],
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
       ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
+      ...watches.map((watch) => ({
+        name: `feed of ${watch.source}`,
+        check: async () => FEED_REMARKS[(await watch.look()).state],
+      })),
     ],
   });
 

@@ -13,6 +13,11 @@ export interface CosmosDefinition {
   readonly container: string;
   /** The container's partition-key paths, one to three: `['/country']`. */
   readonly partitionKey: readonly `/${string}`[];
+  /**
+   * `AllVersionsAndDeletes` tells of hard deletes and expiries too; the account must have it switched on, and its
+   * feed cannot start from the beginning. Default `LatestVersion`.
+   */
+  readonly changeFeedMode?: 'LatestVersion' | 'AllVersionsAndDeletes';
 }
 
 export type SourceDefinition = CosmosDefinition;

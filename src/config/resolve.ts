@@ -21,6 +21,7 @@ export interface ResolvedCosmos {
   readonly database: string;
   readonly container: string;
   readonly partitionKey: readonly string[];
+  readonly changeFeedMode: 'LatestVersion' | 'AllVersionsAndDeletes';
 }
 
 export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & { readonly source: ResolvedCosmos };
@@ -62,6 +63,7 @@ const OPTIONS =
   'source ttl staleFor staleIfError notFoundTtl onChange match deletedWhen select revision tags maxBytes http'.split(
     ' ',
   );
+const FEED_MODES = ['LatestVersion', 'AllVersionsAndDeletes'] as const;
 const ON_CHANGE = ['refresh', 'refresh-cached', 'evict'] as const;
 
 function resolveEntity(
@@ -165,13 +167,19 @@ function resolveSource(source: unknown, environment: Environment, report: Report
     database: resolveText('source.database', database, environment, report),
     container: resolveText('source.container', container, environment, report),
     partitionKey: [...(Array.isArray(partitionKey) ? partitionKey : [])],
+    changeFeedMode: FEED_MODES.find((mode) => mode === (definition.changeFeedMode ?? 'LatestVersion')),
   };
+  if (resolved.changeFeedMode === undefined) {
+    report('source.changeFeedMode', `must be one of ${FEED_MODES.map((mode) => `"${mode}"`).join(', ')}`);
+  }
   const paths = resolved.partitionKey;
   if (paths.length < 1 || paths.length > 3 || !paths.every((path) => /^(\/[^/"]+)+$/.test(path))) {
     report('source.partitionKey', `must be one to three paths such as ['/country']`);
   }
-  const { connection: to, database: db, container: coll } = resolved;
-  return to && db && coll ? { ...resolved, connection: to, database: db, container: coll } : undefined;
+  const { connection: to, database: db, container: coll, changeFeedMode } = resolved;
+  return to && db && coll && changeFeedMode
+    ? { ...resolved, connection: to, database: db, container: coll, changeFeedMode }
+    : undefined;
 }
 
 function resolveConnection(name: unknown, environment: Environment, report: Report): CosmosConnection | undefined {
@@ -209,14 +217,15 @@ function byContainer(
   const containers = new Map<string, { source: ResolvedCosmos; entities: ResolvedEntity[] }>();
   for (const entity of entities) {
     if (entity === undefined) continue;
-    const { connectionName, database, container, partitionKey } = entity.source;
+    const { connectionName, database, container } = entity.source;
     const id = `${connectionName}/${database}/${container}`;
     const known = containers.get(id);
     if (known === undefined) containers.set(id, { source: entity.source, entities: [entity] });
-    else if (known.source.partitionKey.join() === partitionKey.join()) known.entities.push(entity);
-    else {
+    else known.entities.push(entity);
+    for (const option of ['partitionKey', 'changeFeedMode'] as const) {
+      if (known === undefined || String(known.source[option]) === String(entity.source[option])) continue;
       const message = `differs from that of entities.${known.entities[0]?.name}, which is in the same container`;
-      problems.push({ path: `entities.${entity.name}.source.partitionKey`, message });
+      problems.push({ path: `entities.${entity.name}.source.${option}`, message });
     }
   }
   return [...containers.values()];

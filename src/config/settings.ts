@@ -58,6 +58,13 @@ const redisUrl: Setting<string> = {
   form: 'a URL "redis://host:port" or "rediss://…"',
 };
 
+const schedule = (fallback: string, meaning: string): Setting<string> => ({
+  fallback,
+  meaning,
+  parse: (text) => (/^[\d*/,-]+( [\d*/,\w-]+){5}$/.test(text) ? text : undefined),
+  form: 'a schedule of six fields, seconds first, such as "*/30 * * * * *"',
+});
+
 const choice = <const T extends string>(fallback: T, options: readonly T[], meaning: string): Setting<T> => ({
   fallback,
   meaning,
@@ -81,6 +88,7 @@ export const SETTINGS = {
     100,
   ),
   WARMFEED_FEED_FROM_BEGINNING: flag('false', 'A feed without leases starts with the oldest change, not with now'),
+  WARMFEED_FEED_WATCH: schedule('*/30 * * * * *', 'When the positions of the change feeds are looked after (NCRONTAB)'),
   WARMFEED_REPLICA_LAG: duration(
     '5s',
     'Bound of how far a read of a source lags (D); `0s` where reads go to a primary',

@@ -69,8 +69,22 @@ export function createGenerations(options: {
     return true;
   }
 
+  /** When a source's generation was made, ms of the store's time: nothing cached under it is older. */
+  function since(source: string, snapshot: Snapshot): number {
+    return Number(ofSource(source, snapshot).slice(0, 16)) / 1000;
+  }
+
+  /** Makes everything cached of a source old; complete, in every process, when it resolves. */
+  async function bump(source: string): Promise<void> {
+    await store.bump(options.key, sourceField(source), '');
+    await refresh();
+    await clock.sleep(options.ttlMs);
+  }
+
   return {
     refresh,
+    bump,
+    since,
     current,
     stamp,
     ofSource,

@@ -95,6 +95,7 @@ export function redisKeys(app: string) {
     record: (entity: string, key: Key) => `wf:${app}:c:{${entity}/${keyText(key)}}`,
     watermark: (source: string, partition: string) => `wf:${app}:hw:{${source}}:${partition}`,
     generations: `wf:${app}:gen`,
+    feed: (source: string) => `wf:${app}:feed:{${source}}`,
     deadLetters: `wf:${app}:dead`,
   };
 }

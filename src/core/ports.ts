@@ -180,6 +180,9 @@ export interface Store {
   /** A new generation, later than the stored and the seen one. */
   bump(key: string, field: string, seen: string): Promise<string>;
   deadLetter(key: string, letter: DeadLetter): Promise<void>;
+  /** A text kept without a TTL; undefined: never remembered. */
+  recall(key: string): Promise<string | undefined>;
+  remember(key: string, text: string): Promise<void>;
 }
 
 /** Things worth counting or logging. Keys appear only as hashes. */
@@ -190,6 +193,8 @@ export type CacheEvent =
   | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
   | { readonly kind: 'seeded'; readonly source: string; readonly partition: string; readonly position: Position }
   | { readonly kind: 'healed'; readonly source: string }
+  /** New positions of a feed, or lost ones: everything cached of the source has become old. */
+  | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
   | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
 
 /** `stored…` or why a fill was refused. */

@@ -1,6 +1,6 @@
 // One change-feed trigger per watched container: hands each page to the sync, and throws when nothing of it counts.
 
-import { app } from '@azure/functions';
+import { app, CosmosDBv4ChangeFeedMode } from '@azure/functions';
 import type { Sync } from '../core/sync.ts';
 
 export interface WatchedContainer {
@@ -13,6 +13,7 @@ export interface WatchedContainer {
   readonly acquireMs: number;
   readonly batch: number;
   readonly fromBeginning: boolean;
+  readonly mode: 'LatestVersion' | 'AllVersionsAndDeletes';
 }
 
 export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): void {
@@ -27,7 +28,9 @@ export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): vo
     feedPollDelay: watched.pollMs,
     leaseAcquireInterval: watched.acquireMs,
     maxItemsPerInvocation: watched.batch,
-    startFromBeginning: watched.fromBeginning,
+    ...(watched.mode === 'LatestVersion'
+      ? { startFromBeginning: watched.fromBeginning }
+      : { changeFeedMode: CosmosDBv4ChangeFeedMode.AllVersionsAndDeletes }),
     // Without end: the host checkpoints a page whose retries have run out, and its changes are lost.
     retry: {
       strategy: 'exponentialBackoff',

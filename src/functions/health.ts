@@ -6,7 +6,7 @@ import { methodNotAllowed } from './http.ts';
 
 export interface HealthCheck {
   readonly name: string;
-  /** Resolves with what is remarkable though it works; rejects where it does not. */
+  /** Resolves with what is remarkable though it works; rejects where it does not, or never ends. */
   readonly check: () => Promise<string | undefined>;
 }
 

@@ -36,6 +36,10 @@ export function createLog(now: () => number): Observe {
         );
       case 'healed':
         return console.warn(`generation of ${event.source} had been rolled back, and was renewed`);
+      case 'feed-positions':
+        return event.are === 'new'
+          ? console.info(`the change feed of ${event.source} has started`)
+          : console.warn(`the change feed of ${event.source} lost its positions: everything cached of it is old now`);
       case 'seeded':
         return console.info(`watermark of ${event.source} ${event.partition} is known: ${event.position}`);
       case 'fill':

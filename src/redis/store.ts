@@ -12,22 +12,17 @@ export interface RedisStoreOptions {
 }
 
 /** Replies that say the server cannot serve at the moment. */
-const UNAVAILABLE = new Set([
-  'LOADING',
-  'CLUSTERDOWN',
-  'MASTERDOWN',
-  'MOVED',
-  'ASK',
-  'TRYAGAIN',
-  'NOSCRIPT',
-  'UNBLOCKED',
-]);
+const UNAVAILABLE = new Set(['LOADING', 'CLUSTERDOWN', 'MASTERDOWN', 'MOVED', 'ASK', 'TRYAGAIN', 'NOSCRIPT']);
 /** Refusals that pass by themselves. */
 const PASSING = new Set(['READONLY', 'OOM', 'BUSY', 'MISCONF', 'NOREPLICAS']);
 /** Up to Redis 6 an error inside a script is wrapped. */
 const CODE = /^(?:ERR Error running script.*?-)?([A-Z]+)\b/;
 
-/** `ordered` unless it is a cluster. The connection's first attempt is waited for; after that, no connection is an error at once. */
+/**
+ * Calls wait for the connection's first attempt; after that, a call without a connection fails at once. So the next
+ * call after a connection was cut (idle, CLIENT KILL) either fails with STORE_UNAVAILABLE or is answered, and they
+ * are answered again some 50 ms later.
+ */
 export function createRedisStore(connection: RedisConnection, options: RedisStoreOptions = {}): Store {
   const { client } = connection;
   const { deadLettersCap = 10_000 } = options;
@@ -66,6 +61,10 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
     bump: (key, field, seen) => call(() => scripts.bump(key, field, seen)),
     async deadLetter(key, letter) {
       await call(() => client.xadd(key, 'MAXLEN', '~', deadLettersCap, '*', ...pairs(letter)));
+    },
+    recall: (key) => call(() => client.get(key)).then((text) => text ?? undefined),
+    async remember(key, text) {
+      await call(() => client.set(key, text));
     },
   };
 }

@@ -2,11 +2,14 @@
 // throttle) within their deadline; an answer that is not at the floor is never given.
 
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
+import type { FeedPositions } from '../core/feed-watch.ts';
 import { type Key, keyText } from '../core/key.ts';
 import type { Change, Floor, ReadOptions, Source, SourceRead } from '../core/ports.ts';
+import { type ChangeFeedMode, changeOf } from './cosmos-change.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
 import { isLagging, sourceError } from './cosmos-errors.ts';
-import { type Address, addressOf, expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+import { type Address, addressOf, expiryOf, withoutSystemProperties } from './cosmos-key.ts';
+import { positionsIn } from './cosmos-leases.ts';
 import { createPartitions } from './cosmos-partitions.ts';
 import { type Answer, createRequest, type Group } from './cosmos-request.ts';
 import { parseSessionToken, type RangeToken, tokenAtLeast } from './cosmos-session.ts';
@@ -27,6 +30,14 @@ export interface CosmosSourceOptions {
   /** Longest duration of a read of one key or of one group, retries included. */
   readonly requestTimeoutMs: number;
   readonly preferredLocations?: readonly string[];
+  readonly changeFeedMode: ChangeFeedMode;
+  /** Where the trigger keeps its positions, in the same database. */
+  readonly leases: { readonly container: string; readonly prefix: string };
+}
+
+export interface CosmosSource extends Source {
+  /** See core/feed-watch.ts. @throws WarmfeedError SOURCE_* */
+  feedPositions(): Promise<FeedPositions | undefined>;
 }
 
 type Attempt = { readonly answer: Answer } | { readonly failure: WarmfeedError; readonly againAfterMs?: number };
@@ -36,7 +47,7 @@ const REQUESTS_AT_ONCE = 16;
 const LONGEST_PAUSE_MS = 200;
 const THROTTLE_RETRIES = 3;
 
-export function createCosmosSource(options: CosmosSourceOptions, clients: CosmosClients): Source {
+export function createCosmosSource(options: CosmosSourceOptions, clients: CosmosClients): CosmosSource {
   const { connection, database, container, partitionKey, preferredLocations, requestTimeoutMs } = options;
   const name = `cosmos/${options.connectionName}/${database}/${container}`;
   /** The last token of each partition: tells the form of those that ask for more. */
@@ -135,16 +146,21 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     throw failed('SOURCE_REJECTED', `its partition key is not ${partitionKey.join(', ')}`);
   }
 
+  async function feedPositions(): Promise<FeedPositions | undefined> {
+    try {
+      // Read afresh: a container of this name may have been made anew.
+      const { rid } = await untilAborted(deadline(requestTimeoutMs), partitions.readContainer());
+      const leases = (await clients.get(connection, preferredLocations))
+        .database(database)
+        .container(options.leases.container);
+      return await positionsIn(leases, options.leases.prefix, rid, requestTimeoutMs);
+    } catch (error) {
+      throw sourceError(name, error);
+    }
+  }
+
   function change(item: unknown): Change {
-    if (!isObject(item) || typeof item['id'] !== 'string') {
-      throw new WarmfeedError('ROW_INVALID', `${name}: a change has no id`);
-    }
-    const { id, _lsn: lsn } = item;
-    if (typeof lsn !== 'number' || !Number.isSafeInteger(lsn) || lsn < 0) {
-      throw failed('SOURCE_REJECTED', 'a change has no usable _lsn: this is no latest-version change feed');
-    }
-    const document = withoutSystemProperties(item);
-    return { key: keyOf(partitionKey, item, id), version: BigInt(lsn), document, ...expiryOf(item) };
+    return changeOf(name, partitionKey, options.changeFeedMode, item);
   }
 
   function behind(cause?: unknown): WarmfeedError {
@@ -155,7 +171,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     return new WarmfeedError(code, `${name}: ${says}`, { retryable: code !== 'SOURCE_REJECTED', cause });
   }
 
-  return { name, replicaLagMs: options.replicaLagMs, read, readMany, check, floor: floorOf, change };
+  return { name, replicaLagMs: options.replicaLagMs, read, readMany, check, floor: floorOf, change, feedPositions };
 }
 
 /** Whether an answer is at all positions of its own lineage; those of other partitions say nothing about it. */

@@ -42,6 +42,8 @@ async function createWorld(): Promise<World> {
     source: (container, partitionKey, { connectionString = emulator.connectionString, database: id = 'db' } = {}) =>
       createCosmosSource(
         {
+          changeFeedMode: 'LatestVersion',
+          leases: { container: 'leases', prefix: 'p-' },
           connection: { connectionString },
           connectionName: 'COSMOS',
           database: id,
@@ -236,6 +238,8 @@ describe('Cosmos DB', () => {
     const clients = createCosmosClients();
     const source = createCosmosSource(
       {
+        changeFeedMode: 'LatestVersion',
+        leases: { container: 'leases', prefix: 'p-' },
         connection: { connectionString: closed.connectionString },
         connectionName: 'COSMOS',
         database: 'db',

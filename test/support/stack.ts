@@ -50,17 +50,14 @@ export async function startStack(options: StackOptions = {}) {
   let host = await start();
   const redis = new Redis(redisServer.url, { lazyConnect: true, maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
-  // Leases are made at the trigger's start; a write before that is not in a feed that starts from now.
-  await feedRuns();
+  await running();
 
-  async function feedRuns(): Promise<void> {
-    await until(async () => {
-      const { resources } = await database
-        .container('leases')
-        .items.query<{ id: string }>('SELECT c.id FROM c')
-        .fetchAll();
-      return resources.some(({ id }) => id.endsWith('.info')) ? true : undefined;
-    });
+  /** The feed has its positions, and what was cached before them is old. */
+  async function running(): Promise<void> {
+    await until(
+      async () => ((await get(`${host.url}/api/health/ready`)).json['status'] === 'ok' ? true : undefined),
+      20_000,
+    );
   }
 
   return {
@@ -80,6 +77,7 @@ export async function startStack(options: StackOptions = {}) {
     async restart(over: Partial<HostOptions> = {}) {
       await host.close();
       host = await start(over);
+      await running();
     },
     get: (path: string, init?: RequestInit) => get(`${host.url}/api/${path}`, init),
     /** Point reads of the source since `control.record(true)`. */

@@ -66,6 +66,8 @@ function setUp(told: {
   const client = { database: () => ({ container: () => container }) } as unknown as CosmosClient;
   const source = createCosmosSource(
     {
+      changeFeedMode: 'LatestVersion',
+      leases: { container: 'leases', prefix: 'p-' },
       connection: { connectionString: '' },
       connectionName: 'COSMOS',
       database: 'db',

@@ -27,9 +27,10 @@ local function before(other)
 end
 local refusal = same and before(fence) and 2 or same and live and before(r:sub(81, 88)) and 3
   or live and ARGV[6]:byte(1) == 0 and 4
-if refusal and not value and fence == NONE then redis.call('DEL', KEYS[1]) end
-if refusal and (value or fence ~= NONE) then redis.call('SETRANGE', KEYS[1], 20, NONE .. NONE) end
-if refusal then return refusal end
+if refusal then -- There is a fence or a value, so the key stays.
+  redis.call('SETRANGE', KEYS[1], 20, NONE .. NONE)
+  return refusal
+end
 if not same then fence = NONE end
 local ttl = math.max(tonumber(ARGV[5]), fence == NONE and 0 or redis.call('PTTL', KEYS[1]))
 local function time(ms) return struct.pack('>I4I4', math.floor(ms / 4294967296), ms % 4294967296) end

@@ -1,0 +1,93 @@
+// Notices lost feed positions: while a change feed has no leases, or others than those remembered, changes may pass
+// unseen, so everything cached of the source becomes old once it has leases again (protocol E).
+
+import type { Generations } from './generations.ts';
+import type { RedisKeys } from './key.ts';
+import type { Clock, Observe, Store } from './ports.ts';
+
+export interface FeedPositions {
+  /** Another one whenever positions may have been lost. */
+  readonly id: string;
+  /** When they were first made, milliseconds since the epoch by the source's clock. */
+  readonly since: number;
+}
+
+export interface WatchedFeed {
+  readonly source: string;
+  /** Undefined while the feed has none. */
+  positions(): Promise<FeedPositions | undefined>;
+  /** A feed without leases starts with the oldest change: its first start misses nothing. */
+  readonly fromBeginning: boolean;
+}
+
+export interface FeedWatchDeps {
+  readonly store: Store;
+  readonly keys: RedisKeys;
+  readonly generations: Generations;
+  readonly clock: Clock;
+  readonly observe: Observe;
+}
+
+export type FeedState = 'watched' | 'starting' | 'lost';
+
+const VANISHED = 'none';
+const PATIENCE_MS = 20_000;
+const PAUSE_MS = 500;
+/** How far the clocks of a source and of Redis may be apart. */
+const CLOCKS_APART_MS = 60_000;
+
+export function createFeedWatch(feed: WatchedFeed, deps: FeedWatchDeps) {
+  const { store, keys, generations, clock, observe } = deps;
+  const key = keys.feed(feed.source);
+
+  /** How the feed stands, without doing anything about it. @throws WarmfeedError STORE_* or SOURCE_* */
+  async function look() {
+    const [found, remembered] = await Promise.all([feed.positions(), store.recall(key)]);
+    const state: FeedState =
+      found === undefined
+        ? remembered === undefined
+          ? 'starting'
+          : 'lost'
+        : found.id === remembered
+          ? 'watched'
+          : 'lost';
+    return { state, found, remembered };
+  }
+
+  /** Whether something cached may have missed a change before these positions were made. */
+  async function mayHaveMissed(found: FeedPositions | undefined, isFirst: boolean): Promise<boolean> {
+    if (!isFirst || found === undefined) return true;
+    if (feed.fromBeginning) return false;
+    // After Redis was flushed nothing is remembered, but all that is cached is younger than the positions.
+    const cachedSince = generations.since(feed.source, await generations.refresh());
+    return cachedSince < found.since + CLOCKS_APART_MS;
+  }
+
+  /**
+   * Compares with what is remembered, makes old what may have missed a change, and remembers. Idempotent, also when
+   * several processes do it at a time. While the feed is starting it waits for it a little.
+   * @throws WarmfeedError STORE_* or SOURCE_*
+   */
+  async function check(): Promise<FeedState> {
+    const end = clock.now() + PATIENCE_MS;
+    for (;;) {
+      const { state, found, remembered } = await look();
+      const identity = found?.id ?? VANISHED;
+      if (state === 'watched' || (state === 'lost' && remembered === identity)) return state;
+      if (state === 'lost') {
+        const isFirst = remembered === undefined;
+        // In this order: a crash between the two bumps once more, and forgets nothing.
+        if (await mayHaveMissed(found, isFirst)) await generations.bump(feed.source);
+        await store.remember(key, identity);
+        observe({ kind: 'feed-positions', source: feed.source, are: isFirst ? 'new' : 'lost' });
+        return found === undefined ? 'lost' : 'watched';
+      }
+      if (clock.now() >= end) return state;
+      await clock.sleep(PAUSE_MS);
+    }
+  }
+
+  return { source: feed.source, look, check };
+}
+
+export type FeedWatch = ReturnType<typeof createFeedWatch>;

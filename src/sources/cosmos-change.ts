@@ -1,0 +1,63 @@
+// What an item of a change feed says, in either of its modes.
+
+import { WarmfeedError } from '../core/errors.ts';
+import type { Change, Document } from '../core/ports.ts';
+import { expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+
+export type ChangeFeedMode = 'LatestVersion' | 'AllVersionsAndDeletes';
+
+/**
+ * @throws WarmfeedError ROW_INVALID for an item that names no document, SOURCE_REJECTED where the feed as a whole is
+ *   not what it is taken for
+ */
+export function changeOf(place: string, partitionKey: readonly string[], mode: ChangeFeedMode, item: unknown): Change {
+  if (!isObject(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change is no object`);
+  return mode === 'LatestVersion'
+    ? latestVersion(place, partitionKey, item)
+    : oneOfAllVersions(place, partitionKey, item);
+}
+
+function latestVersion(place: string, partitionKey: readonly string[], item: Document): Change {
+  if (typeof item['id'] !== 'string') throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
+  const document = withoutSystemProperties(item);
+  const version = positionOf(place, item['_lsn'], '_lsn');
+  return { key: keyOf(partitionKey, item, item['id']), version, document, ...expiryOf(item) };
+}
+
+/** `{ current, previous, metadata }`: a delete has no `current`, and may name its item in the metadata only. */
+function oneOfAllVersions(place: string, partitionKey: readonly string[], item: Document): Change {
+  const { current, previous, metadata } = item;
+  const isDelete = isObject(metadata) && metadata['operationType'] === 'delete';
+  const version = positionOf(place, isObject(metadata) ? metadata['lsn'] : undefined, 'metadata.lsn');
+  const known = [current, previous].find((image) => isObject(image) && typeof image['id'] === 'string');
+  if (isObject(known)) {
+    const key = keyOf(partitionKey, known, String(known['id']));
+    if (isDelete || known !== current) return { key, version, document: undefined };
+    return { key, version, document: withoutSystemProperties(known), ...expiryOf(known) };
+  }
+  const { id, partitionKey: values } = isObject(metadata) ? metadata : {};
+  if (typeof id !== 'string' || !isObject(values)) {
+    throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
+  }
+  return { key: keyOf(partitionKey, unfold(values), id), version, document: undefined };
+}
+
+/** `{ "address/zip": 1 }` and `{ "/zip": 1 }` as documents that have these paths. */
+function unfold(values: Document): Document {
+  const document: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(values)) {
+    const segments = name.split('/').filter((segment) => segment !== '');
+    let at = document;
+    for (const segment of segments.slice(0, -1)) {
+      const inner = at[segment];
+      at = at[segment] = isObject(inner) ? inner : {};
+    }
+    at[segments.at(-1) ?? name] = value;
+  }
+  return document;
+}
+
+function positionOf(place: string, lsn: unknown, name: string): bigint {
+  if (typeof lsn === 'number' && Number.isSafeInteger(lsn) && lsn >= 0) return BigInt(lsn);
+  throw new WarmfeedError('SOURCE_REJECTED', `${place}: a change has no usable ${name}: is the feed's mode right?`);
+}
