@@ -29,7 +29,8 @@ describe('Redis', () => {
     expect((await stack.get('health/ready')).status).toBe(503);
     expect((await stack.get('health/ready')).json['dependencies']).toMatchObject([
       { name: 'redis', state: 'error' },
-      {},
+      { state: 'ok' },
+      { state: 'error' },
     ]);
     await stack.redisServer.start();
     await hitOf('entities/widget/eu/r1', 1);
@@ -126,7 +127,7 @@ describe('Redis', () => {
 
   it('I10: every key has a TTL but for watermarks, generations and dead letters', async () => {
     for (const key of await stack.redis.keys('*')) {
-      const lives = /:(hw:|gen$|dead$)/.test(key);
+      const lives = /:(hw:|feed:|gen$|dead$)/.test(key);
       expect([key, (await stack.redis.pttl(key)) > 0]).toEqual([key, !lives]);
     }
   });

@@ -23,7 +23,7 @@ function setUp(fromBeginning = false, age = 0) {
     leases: (value: string | undefined) => {
       identity = value;
     },
-    async cached() {
+    cached: async () => {
       world.write('a', { v: world.log.length });
       await app.read('a');
       expect(seen(await app.read('a')).how).toBe('hit');
