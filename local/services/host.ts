@@ -28,6 +28,7 @@ export interface RunningHost {
 }
 
 const readyTimeoutMs = 30_000;
+const settlingMs = 10_000;
 const funcReadyTimeoutMs = 180_000;
 const shownLevels = ['warning', 'error', 'critical'];
 
@@ -135,12 +136,17 @@ function routePrefix(root: string): string {
 async function untilReady(api: string, timeoutMs: number, failed: () => string | undefined): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let last = 'it did not answer';
+  let readySince: number | undefined;
   while (Date.now() < deadline) {
     const failure = failed();
     if (failure !== undefined) throw new StackError(failure);
     try {
       const answer = await get(`${api}/health/ready`);
-      if (answer.status === 200) return;
+      if (answer.status === 200) {
+        // Some of it may still be settling, such as the change feed; a remark that stays is no reason to fail.
+        readySince ??= Date.now();
+        if (jsonOf(answer)?.['status'] === 'ok' || Date.now() > readySince + settlingMs) return;
+      }
       const problems = jsonOf(answer)?.['problems'];
       if (Array.isArray(problems)) throw new ConfigurationError(problemText(problems));
       last = `it answered ${answer.status}: ${answer.body}`;
