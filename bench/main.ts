@@ -80,6 +80,7 @@ function createApp() {
     replicaLagMs: 0,
     read: async () => answer(head.at),
     readMany: async (all) => all.map(() => answer(head.at)),
+    scan: async () => ({ keys: [], continuation: undefined, units: 0 }),
     check: async () => undefined,
     floor: async () => ({ positions: new Map() }),
     change: (item) => item as Change,

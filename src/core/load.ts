@@ -3,10 +3,11 @@
 import { hash64 } from './bytes.ts';
 import { type Entity, type Represented, represent } from './entity.ts';
 import { isSourceError, isStoreError } from './errors.ts';
+import { outcomeOf } from './fill.ts';
 import type { Generations, Snapshot } from './generations.ts';
 import type { Key, RedisKeys } from './key.ts';
 import { lifetime } from './policy.ts';
-import type { Clock, Entropy, FillOutcome, Guarantee, Observe, SourceRead, Store, Watermark } from './ports.ts';
+import type { Clock, Entropy, Guarantee, Observe, SourceRead, Store, Watermark } from './ports.ts';
 import { decodeEntry, type Entry } from './record.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
 
@@ -193,7 +194,7 @@ export function createLoader(deps: LoaderDeps) {
       }),
     );
     if (outcome === undefined) return uncached(represented, false);
-    observe({ kind: 'fill', entity: entity.name, by: 'read', outcome: filled(outcome, guarantee) });
+    observe({ kind: 'fill', entity: entity.name, by: 'read', outcome: outcomeOf(outcome, guarantee) });
     if (outcome !== 'stored') return uncached(represented, false);
     return { kind: 'loaded', represented, guarantee, softMs, bypass: false };
   }
@@ -209,10 +210,6 @@ export function createLoader(deps: LoaderDeps) {
   }
 
   return load;
-}
-
-export function filled(reply: Exclude<FillOutcome, 'stored-provisionally'>, guarantee: Guarantee): FillOutcome {
-  return reply === 'stored' && guarantee === 'provisional' ? 'stored-provisionally' : reply;
 }
 
 function uncached(represented: Represented, bypass: boolean): LoadAnswer {

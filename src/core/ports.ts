@@ -41,6 +41,8 @@ export interface SourceRead {
   readonly partition: Partition;
   /** When the source itself will drop the item (Cosmos DB `ttl`), milliseconds since the epoch. */
   readonly expiresAt?: number;
+  /** What the read cost (request units); of a grouped read the first answer has it all. */
+  readonly units?: number;
 }
 
 /** What a read must reflect at least: positions by partition id, and the source's own text for it. */
@@ -72,12 +74,21 @@ export interface Source {
   read(key: Key, options?: ReadOptions): Promise<SourceRead>;
   /** Grouped read: answers in the order of the keys. @throws WarmfeedError SOURCE_* when any key cannot be read */
   readMany(keys: readonly Key[], options?: ReadOptions): Promise<readonly SourceRead[]>;
+  /** Keys from end to end, in pages: every item that is there during the whole of it. @throws WarmfeedError SOURCE_* */
+  scan(page: { readonly continuation?: string; readonly limit: number }): Promise<ScannedPage>;
   /** Rejects where the source cannot be used at all. @throws WarmfeedError SOURCE_* */
   check(): Promise<void>;
   /** A client's read-your-writes token. @throws WarmfeedError BAD_REQUEST */
   floor(token: string): Promise<Floor>;
   /** @throws WarmfeedError ROW_INVALID for something that is no change of this source */
   change(item: unknown): Change;
+}
+
+export interface ScannedPage {
+  readonly keys: readonly Key[];
+  /** Undefined: that was the last page. */
+  readonly continuation: string | undefined;
+  readonly units: number;
 }
 
 /** Every script's view of "same generation and same fingerprint": 8 bytes each. */

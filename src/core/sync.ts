@@ -3,9 +3,10 @@
 
 import { hash64 } from './bytes.ts';
 import type { Entity } from './entity.ts';
+import { allSettled } from './fill.ts';
 import { type Page, planPage } from './page.ts';
 import type { BatchReport, DeadLetter, Partition } from './ports.ts';
-import { allSettled, createRefresh, type RefreshDeps } from './refresh.ts';
+import { createRefresh, type RefreshDeps } from './refresh.ts';
 import { closeAncestors } from './watermark.ts';
 
 export interface SyncDeps extends RefreshDeps {
@@ -76,7 +77,7 @@ export function createSync(deps: SyncDeps) {
       observe({ kind: 'healed', source: source.name });
     }
     if (held.length === 0) return { ...NOTHING, ignored };
-    return { ...(await refresh(held, { partition, highest, snapshot, watermark, identity })), ignored };
+    return { ...(await refresh(held, { partition, highest, snapshot, watermark })), ignored };
   }
 
   /** After the evictions, so that a letter that cannot be written costs nothing but itself. */

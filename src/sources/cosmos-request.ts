@@ -23,6 +23,8 @@ interface Call {
 export interface Answer {
   readonly partition: Partition;
   readonly asOf: Position;
+  /** Request units. */
+  readonly units: number;
   /** By id, with system properties. */
   readonly found: ReadonlyMap<string, Document>;
 }
@@ -107,7 +109,13 @@ export function createRequest({ place, open, partitions, saw }: RequestDeps) {
     const rid = await partitions.ridOf({ headers: pages[0] ?? {}, document: documents[0] });
     const partition = await partitions.partitionOf(rid, least.range);
     saw(partition.id, least);
-    return { partition, asOf: least.lsn, found: new Map(documents.map((found) => [String(found['id']), found])) };
+    const units = pages.reduce((sum, headers) => sum + (Number(headers['x-ms-request-charge']) || 0), 0);
+    return {
+      partition,
+      asOf: least.lsn,
+      units,
+      found: new Map(documents.map((found) => [String(found['id']), found])),
+    };
   }
 
   function missing(): never {

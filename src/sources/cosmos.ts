@@ -4,7 +4,7 @@
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import type { FeedPositions } from '../core/feed-watch.ts';
 import { type Key, keyText } from '../core/key.ts';
-import type { Change, Floor, ReadOptions, Source, SourceRead } from '../core/ports.ts';
+import type { Change, Floor, ReadOptions, ScannedPage, Source, SourceRead } from '../core/ports.ts';
 import { type ChangeFeedMode, changeOf } from './cosmos-change.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
 import { isLagging, sourceError } from './cosmos-errors.ts';
@@ -12,6 +12,7 @@ import { type Address, addressOf, expiryOf, withoutSystemProperties } from './co
 import { positionsIn } from './cosmos-leases.ts';
 import { createPartitions } from './cosmos-partitions.ts';
 import { type Answer, createRequest, type Group } from './cosmos-request.ts';
+import { scanKeys } from './cosmos-scan.ts';
 import { parseSessionToken, type RangeToken, tokenAtLeast } from './cosmos-session.ts';
 import { deadline, pause, untilAborted } from './deadline.ts';
 
@@ -75,7 +76,13 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     } finally {
       stop.abort();
     }
-    return places.map(({ group, id }) => readOf(answers.get(group) as Answer, id));
+    const counted = new Set<Group>();
+    return places.map(({ group, id }) => {
+      const answer = answers.get(group) as Answer;
+      const units = counted.has(group) ? 0 : answer.units;
+      counted.add(group);
+      return readOf({ ...answer, units }, id);
+    });
   }
 
   /** Asks until the answer is at the floor or the time is up. */
@@ -146,6 +153,14 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     throw failed('SOURCE_REJECTED', `its partition key is not ${partitionKey.join(', ')}`);
   }
 
+  async function scan(page: { continuation?: string; limit: number }): Promise<ScannedPage> {
+    try {
+      return await scanKeys(await open(), partitionKey, page, deadline(requestTimeoutMs));
+    } catch (error) {
+      throw sourceError(name, error);
+    }
+  }
+
   async function feedPositions(): Promise<FeedPositions | undefined> {
     try {
       // Read afresh: a container of this name may have been made anew.
@@ -171,7 +186,17 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     return new WarmfeedError(code, `${name}: ${says}`, { retryable: code !== 'SOURCE_REJECTED', cause });
   }
 
-  return { name, replicaLagMs: options.replicaLagMs, read, readMany, check, floor: floorOf, change, feedPositions };
+  return {
+    name,
+    replicaLagMs: options.replicaLagMs,
+    read,
+    readMany,
+    scan,
+    check,
+    floor: floorOf,
+    change,
+    feedPositions,
+  };
 }
 
 /** Whether an answer is at all positions of its own lineage; those of other partitions say nothing about it. */
@@ -183,9 +208,9 @@ function isAt({ partition, asOf }: Answer, floor: Floor | undefined): boolean {
   return true;
 }
 
-function readOf({ partition, asOf, found }: Answer, id: string): SourceRead {
+function readOf({ partition, asOf, found, units }: Answer, id: string): SourceRead {
   const document = found.get(id);
-  const position = { asOf, version: asOf, partition };
+  const position = { asOf, version: asOf, partition, units };
   if (document === undefined) return { document, ...position };
   return { document: withoutSystemProperties(document), ...position, ...expiryOf(document) };
 }

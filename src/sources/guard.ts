@@ -43,6 +43,7 @@ export function guard(source: Source, limits: GuardLimits): Source {
     replicaLagMs: source.replicaLagMs,
     read: (key, options = {}) => run(options, (inner) => source.read(key, inner)),
     readMany: (keys, options = {}) => run(options, (inner) => source.readMany(keys, inner)),
+    scan: (page) => source.scan(page),
     check: () => source.check(),
     floor: (token) => source.floor(token),
     change: (item) => source.change(item),

@@ -92,6 +92,13 @@ export function createWorld(options: WorldOptions = {}) {
     async readMany(all, readOptions) {
       return Promise.all(all.map((key) => source.read(key, readOptions)));
     },
+    scan: async ({ continuation = '0', limit }) => {
+      const at = Number(continuation);
+      const keysAfter = [...new Set(log.map((write) => write.key))].slice(at, at + limit);
+      const next = at + keysAfter.length;
+      const isLast = keysAfter.length < limit;
+      return { keys: keysAfter.map((key) => [key]), continuation: isLast ? undefined : String(next), units: 1 };
+    },
     check: async () => undefined,
     floor: async (token) => ({ positions: new Map([[world.range, BigInt(token)]]), token }),
     change(item) {
@@ -160,6 +167,7 @@ export function createWorld(options: WorldOptions = {}) {
     const reader = createReader({ ...deps, reloads });
     const sync = createSync({ ...deps, entities: all });
     return {
+      deps,
       generations,
       reader,
       sync,

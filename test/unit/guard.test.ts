@@ -17,6 +17,7 @@ function sourceOf(read: (options: ReadOptions) => Promise<SourceRead>) {
       return read(options);
     },
     readMany: async (_keys, options = {}) => [await read(options)],
+    scan: async () => ({ keys: [], continuation: undefined, units: 0 }),
     check: async () => undefined,
     floor: async () => ({ positions: new Map() }),
     change: () => ({ key: ['a'], version: 1n, document: undefined }),
