@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ChangeFeedStartFrom, CosmosClient } from '@azure/cosmos';
+import { startCosmosEmulator } from '../local/cosmos/emulator.ts';
 import { startRedis } from '../local/services/redis.ts';
 import { hash64 } from '../src/core/bytes.ts';
 import type { Entity } from '../src/core/entity.ts';
@@ -15,8 +17,10 @@ import { NO_DIRECTIVES } from '../src/core/policy.ts';
 import type { Change, Clock, Document, Entropy, Source } from '../src/core/ports.ts';
 import { createReader } from '../src/core/read.ts';
 import { createSync } from '../src/core/sync.ts';
+import { createWarm } from '../src/core/warm.ts';
 import { createRedisConnection } from '../src/redis/connection.ts';
 import { createRedisStore } from '../src/redis/store.ts';
+import { createCosmosClients, createCosmosSource } from '../src/sources/cosmos.ts';
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, help: { type: 'boolean' } },
@@ -40,7 +44,7 @@ const BODY = { id: 'w', filler: 'x'.repeat(1000) };
 const folder = mkdtempSync(join(tmpdir(), 'warmfeed-bench-'));
 const redis = await startRedis({ folder, url: process.env['REDIS_URL'] });
 try {
-  const rows = [...(await hits()), ...(await batches())];
+  const rows = [...(await hits()), ...(await batches()), ...(await firstStart())];
   console.log(`\n${redis.what}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}\n`);
   console.table(
     rows.map(({ what, perSecond, ratio, spread }) => ({
@@ -57,7 +61,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function createApp() {
+function createApp(given?: Source) {
   const clock: Clock = {
     now: () => performance.now(),
     sleep: async () => undefined,
@@ -75,7 +79,7 @@ function createApp() {
   const partition = { id: 'bench/0', ancestors: [] };
   const answer = (at: bigint) => ({ document: BODY as Document, asOf: at, version: at, partition });
   const head = { at: 1n };
-  const source: Source = {
+  const source: Source = given ?? {
     name: 'bench',
     replicaLagMs: 0,
     read: async () => answer(head.at),
@@ -107,7 +111,8 @@ function createApp() {
   const deps = { store, keys, generations, clock, entropy, observe: () => undefined, options };
   const reader = createReader({ ...deps, reloads: (work) => work(AbortSignal.timeout(1000)) });
   const sync = createSync({ ...deps, source, entities: [entity] });
-  return { client: connection.client, keys, entity, reader, sync, head, close: () => connection.close() };
+  const warm = createWarm(deps);
+  return { client: connection.client, keys, entity, reader, sync, warm, head, close: () => connection.close() };
 }
 
 /** A hit through the whole read path, against a bare auto-pipelined GET of the same bytes. */
@@ -179,6 +184,80 @@ async function batches(): Promise<Row[]> {
   ];
 }
 
+/** Everything cached from nothing: the warm engine, against the change feed replayed from its beginning. */
+async function firstStart(): Promise<Row[]> {
+  const count = values.quick ? 1000 : 5000;
+  const emulator = await startCosmosEmulator();
+  const client = new CosmosClient(emulator.connectionString);
+  const clients = createCosmosClients();
+  const { database } = await client.databases.create({ id: 'bench' });
+  const { container } = await database.containers.create({ id: 'items', partitionKey: '/group' });
+  for (let group = 0; group < count / 50; group++) {
+    const documents = Array.from({ length: 50 }, (_, i) => ({ ...BODY, id: `${i}`, group: `g${group}` }));
+    await container.items.batch(
+      documents.map((resourceBody) => ({ operationType: 'Create' as const, resourceBody })),
+      `g${group}`,
+    );
+  }
+  const source = createCosmosSource(
+    {
+      connection: { connectionString: emulator.connectionString },
+      connectionName: 'BENCH',
+      database: 'bench',
+      container: 'items',
+      partitionKey: ['/group'],
+      replicaLagMs: 0,
+      requestTimeoutMs: 10_000,
+      changeFeedMode: 'LatestVersion',
+      leases: { container: 'leases', prefix: '' },
+    },
+    clients,
+  );
+  const replay = async () => {
+    const app = createApp(source);
+    await app.client.flushall();
+    const feed = container.items.getChangeFeedIterator({
+      changeFeedStartFrom: ChangeFeedStartFrom.Beginning(),
+      maxItemCount: 100,
+    });
+    for await (const page of feed.getAsyncIterator()) {
+      if (page.statusCode === 304) break;
+      await app.sync.apply(page.result as unknown[]);
+    }
+    await checkAll(app, count);
+  };
+  const warm = async () => {
+    const app = createApp(source);
+    await app.client.flushall();
+    await app.warm({ entity: app.entity });
+    await checkAll(app, count);
+  };
+  const pairs = await interleave('first start', timed(replay), timed(warm), 3);
+  client.dispose();
+  clients.dispose();
+  await emulator.close();
+  return [
+    row(
+      `first start, ${count} items: feed replayed`,
+      count,
+      pairs.map(([a]) => a),
+      pairs.map(() => 1),
+    ),
+    row(
+      `first start, ${count} items: warm engine`,
+      count,
+      pairs.map(([, b]) => b),
+      pairs.map(([a, b]) => a / b),
+    ),
+  ];
+}
+
+async function checkAll(app: ReturnType<typeof createApp>, count: number): Promise<void> {
+  const keys = await app.client.keys('wf:bench:c:*');
+  await app.close();
+  if (keys.length !== count) throw new Error(`${keys.length} of ${count} items are cached`);
+}
+
 /** Milliseconds of `count` calls with a constant number in flight. */
 async function flood(call: () => Promise<unknown>, count: number): Promise<number> {
   const began = performance.now();
@@ -204,10 +283,11 @@ async function interleave(
   name: string,
   a: () => Promise<number>,
   b: () => Promise<number>,
+  rounds = ROUNDS,
 ): Promise<(readonly [number, number])[]> {
   const pairs: (readonly [number, number])[] = [];
-  for (let round = 0; round <= ROUNDS; round++) {
-    process.stderr.write(`\r${name}: round ${round} of ${ROUNDS} `);
+  for (let round = 0; round <= rounds; round++) {
+    process.stderr.write(`\r${name}: round ${round} of ${rounds} `);
     if (round % 2 === 0) pairs.push([await a(), await b()]);
     else {
       const second = await b();
