@@ -112,7 +112,17 @@ function createApp(given?: Source) {
   const reader = createReader({ ...deps, reloads: (work) => work(AbortSignal.timeout(1000)) });
   const sync = createSync({ ...deps, source, entities: [entity] });
   const warm = createWarm(deps);
-  return { client: connection.client, keys, entity, reader, sync, warm, head, close: () => connection.close() };
+  return {
+    client: connection.client,
+    keys,
+    entity,
+    reader,
+    sync,
+    warm,
+    head,
+    settled: () => connection.settled(),
+    close: () => connection.close(),
+  };
 }
 
 /** A hit through the whole read path, against a bare auto-pipelined GET of the same bytes. */
@@ -215,6 +225,7 @@ async function firstStart(): Promise<Row[]> {
   );
   const replay = async () => {
     const app = createApp(source);
+    await app.settled();
     await app.client.flushall();
     const feed = container.items.getChangeFeedIterator({
       changeFeedStartFrom: ChangeFeedStartFrom.Beginning(),
@@ -228,6 +239,7 @@ async function firstStart(): Promise<Row[]> {
   };
   const warm = async () => {
     const app = createApp(source);
+    await app.settled();
     await app.client.flushall();
     await app.warm({ entity: app.entity });
     await checkAll(app, count);
