@@ -25,7 +25,7 @@ export function createGenerations(options: {
     ...new Set(options.entities.map((entity) => sourceField(entity.source.name))),
     ...options.entities.map((entity) => entityField(entity.name)),
   ];
-  const stamps = new Map<string, { of: string; stamp: Stamp }>();
+  const stamps = new Map<string, { snapshot: Snapshot; of: string; stamp: Stamp }>();
   let last: Snapshot | undefined;
 
   /** Asks the store. Its answer is no older than the call. */
@@ -47,11 +47,12 @@ export function createGenerations(options: {
   }
 
   function stamp(entity: Entity, snapshot: Snapshot): Stamp {
-    const of = `${ofSource(entity.source.name, snapshot)}|${snapshot.values.get(entityField(entity.name)) ?? ''}`;
     const known = stamps.get(entity.name);
-    if (known?.of === of) return known.stamp;
-    const made = concat(hash64(of), entity.fingerprint);
-    stamps.set(entity.name, { of, stamp: made });
+    if (known?.snapshot === snapshot) return known.stamp;
+    const of = `${ofSource(entity.source.name, snapshot)}|${snapshot.values.get(entityField(entity.name)) ?? ''}`;
+    // The very same bytes while the values are the same: callers compare stamps by identity.
+    const made = known?.of === of ? known.stamp : concat(hash64(of), entity.fingerprint);
+    stamps.set(entity.name, { snapshot, of, stamp: made });
     return made;
   }
 
