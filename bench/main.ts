@@ -233,7 +233,7 @@ async function firstStart(): Promise<Row[]> {
     });
     for await (const page of feed.getAsyncIterator()) {
       if (page.statusCode === 304) break;
-      await app.sync.apply(page.result as unknown[]);
+      await app.sync.apply(page.result);
     }
     await checkAll(app, count);
   };

@@ -29,9 +29,17 @@ const clock: Clock = {
   deadline: (ms) => AbortSignal.timeout(ms),
 };
 
+let tokens = randomBytes(0);
+
 const entropy: Entropy = {
   random: () => Math.random(),
-  token: () => randomBytes(8),
+  token: () => {
+    // By the thousand: a change batch needs one for each key.
+    if (tokens.length === 0) tokens = randomBytes(8 * 1024);
+    const token = tokens.subarray(0, 8);
+    tokens = tokens.subarray(8);
+    return token;
+  },
   digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
 };
 
@@ -59,6 +67,7 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
+    clustering: settings.WARMFEED_REDIS_CLUSTERING,
     socketTimeoutMs: settings.WARMFEED_REDIS_TIMEOUT,
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),

@@ -11,6 +11,7 @@ import { positionHeaders, type Reply } from './reply.ts';
 import { type CosmosRequest, jsonBody, minimal } from './request.ts';
 import type { Site } from './site.ts';
 import { type Container, locate, type Store } from './store.ts';
+import { addressedRange } from './target.ts';
 import { begin, type Transaction } from './transaction.ts';
 
 interface Step {
@@ -117,9 +118,13 @@ export const runBatch = (site: Site, request: CosmosRequest): Reply => {
   return answer(container, [partition.range], results, true);
 };
 
-/** The client routes bulk requests by range; which range an operation falls into is decided by its key alone. */
+/**
+ * The client routes bulk requests by range, and must do so anew after a split; which range an operation falls into is
+ * decided by its key alone.
+ */
 export const runBulk = (site: Site, request: CosmosRequest): Reply => {
   const { container, now } = enter(site, request);
+  addressedRange(container, request);
   const ranges = new Set<PartitionRange>();
   let ok = true;
   const results = parseSteps(request).map((step) => {

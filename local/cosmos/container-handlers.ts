@@ -69,6 +69,7 @@ export const replaceContainer = (site: Site, request: CosmosRequest): Reply => {
   const shape = shapeOf(jsonBody(request));
   if (shape.id !== container.id || keyText(shape.definition.paths) !== keyText(container.definition.paths))
     throw badRequest('Id and partition key of a container cannot be changed.');
+  container.shape = shape;
   container.defaultTtl = shape.defaultTtl;
   container.resource = describe(site.store, container.database, container.rid, shape);
   resetExpiry(container);

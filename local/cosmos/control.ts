@@ -1,11 +1,13 @@
-/** The hand on the emulator, for tests: replica lag, faults, latency, the request log. In process, or over HTTP. */
+/** The hand on the emulator, for tests: replica lag, faults, latency, request log, partitions. In process, or over HTTP. */
+import { callPartitions, createPartitionControl, type PartitionControl } from './control-partitions.ts';
 import { createFaults, type Fault, type Faults } from './faults.ts';
 import { isObject } from './json.ts';
 import type { Replica, ReplicaMode } from './replica.ts';
-import { type Reply, reply } from './reply.ts';
+import { type Reply, refusal, reply } from './reply.ts';
 import { createRequestLog, type LoggedRequest, type RequestLog } from './request-log.ts';
+import type { Store } from './store.ts';
 
-export interface CosmosControl {
+export interface CosmosControl extends PartitionControl {
   replica: (mode: ReplicaMode) => void;
   /** Returns an id for `removeFault`. */
   fault: (fault: Fault) => number;
@@ -19,7 +21,7 @@ export interface CosmosControl {
   /** Of the recorded requests, by operation. */
   counts: () => Record<string, number>;
   clearRequests: () => void;
-  /** All of the above as at the start; data stay. */
+  /** All of the above as at the start; data and ranges stay. */
   reset: () => void;
 }
 
@@ -31,12 +33,13 @@ export interface Panel {
   state: () => unknown;
 }
 
-export const createPanel = (replica: Replica): Panel => {
+export const createPanel = (store: Store, replica: Replica): Panel => {
   const faults = createFaults();
   const log = createRequestLog();
   const initial = replica.mode();
   let latencyMs = 0;
   const control: CosmosControl = {
+    ...createPartitionControl(store),
     replica: replica.set,
     fault: faults.add,
     removeFault: faults.remove,
@@ -69,6 +72,17 @@ const modeOf = (body: unknown): ReplicaMode | undefined => {
 };
 
 const refuse = (message: string): Reply => reply(400, { code: 'BadRequest', message });
+
+const partitions = (control: CosmosControl, method: string, path: string, body: unknown): Reply => {
+  const call = method === 'POST' ? path.slice('/_control/'.length) : '';
+  try {
+    const result = callPartitions(control, call, body);
+    if (result !== undefined) return reply(200, result);
+  } catch (error) {
+    return refusal(error);
+  }
+  return reply(404, { code: 'NotFound', message: `No control at ${method} ${path}` });
+};
 
 /** `/_control` and below; JSON in, JSON out. */
 export const serveControl = ({ control, state }: Panel, method: string, path: string, body: unknown): Reply => {
@@ -110,6 +124,6 @@ export const serveControl = ({ control, state }: Panel, method: string, path: st
       control.clearRequests();
       return done();
     default:
-      return reply(404, { code: 'NotFound', message: `No control at ${method} ${path}` });
+      return partitions(control, method, path, body);
   }
 };

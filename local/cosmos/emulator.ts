@@ -8,6 +8,7 @@ import { serve } from './serve.ts';
 import { createStore, type Store } from './store.ts';
 
 export type { CosmosControl } from './control.ts';
+export type { ContainerName, RangeInfo } from './control-partitions.ts';
 export type { Fault } from './faults.ts';
 export type { ReplicaMode } from './replica.ts';
 export type { Operation } from './request.ts';
@@ -26,6 +27,8 @@ export interface CosmosEmulatorOptions {
   replicaLag?: ReplicaMode | undefined;
   /** Take Entra ID tokens too, whatever is in them. */
   acceptAad?: boolean;
+  /** `previous` in the all-versions-and-deletes feed; true unless given. */
+  previousImages?: boolean;
   log?: (line: string) => void;
 }
 
@@ -49,12 +52,18 @@ const sweepEvery = (store: Store, ms: number): NodeJS.Timeout => {
 
 export const startCosmosEmulator = async (options: CosmosEmulatorOptions = {}): Promise<CosmosEmulator> => {
   const { port = 0, host = '127.0.0.1', key = wellKnownKey, ranges = 1, replicaLag, acceptAad = false } = options;
-  const { log = () => undefined } = options;
+  const { previousImages = true, log = () => undefined } = options;
   const store = createStore(ranges);
   const replica = createReplica(store, replicaLag ?? 'none');
-  const panel = createPanel(replica);
+  const panel = createPanel(store, replica);
   const closing = new AbortController();
-  const exchange = { site: { store, replica }, panel, access: { key, acceptAad }, log, signal: closing.signal };
+  const exchange = {
+    site: { store, replica, previousImages },
+    panel,
+    access: { key, acceptAad },
+    log,
+    signal: closing.signal,
+  };
   const server = createServer(
     { keepAliveTimeout: 60_000 },
     (message, response) => void serve(exchange, message, response),

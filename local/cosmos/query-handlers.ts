@@ -1,4 +1,5 @@
 /** Queries and plain listing of documents: from which ranges, in which pages, and what only the client can merge. */
+import { continuationOf, holdsEpk, offsetOf, offsetToken, stepOf } from './continuation.ts';
 import { enter } from './document-handlers.ts';
 import { badRequest, CosmosError } from './errors.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
@@ -31,26 +32,9 @@ const checkOrder = (container: Container, { order }: CompiledQuery): void => {
     throw badRequest('The order by query does not have a corresponding composite index that it can be served from.');
 };
 
-/** Where a page starts: after an item in the order of writing, or at a row of an ordered result. */
-interface Start {
-  range: PartitionRange;
-  after: number;
-}
-
-const startOf = (request: CosmosRequest, { ranges }: Target): Start => {
-  const token = header(request, 'x-ms-continuation');
-  const [first] = ranges;
-  if (!first) throw badRequest('No partition range is addressed.');
-  if (token === undefined || token === '') return { range: first, after: 0 };
-  const [, id, after] = /^(\d+)@(\d+)$/.exec(token) ?? [];
-  const range = ranges.find((one) => one.id === id);
-  if (!range || after === undefined) throw badRequest(`The continuation token ${JSON.stringify(token)} is invalid.`);
-  return { range, after: Number(after) };
-};
-
 interface Page {
   values: unknown[];
-  /** Where the next page of this range starts, if there is one. */
+  /** Where the next page starts, if there is one: after an item, or at a row of an ordered result. */
   next: number | undefined;
 }
 
@@ -109,26 +93,30 @@ const answer = (site: Site, request: CosmosRequest, { query: text, parameters }:
     if (target.ranges.length > 1)
       throw badRequest('This emulator does not merge ordered or aggregated prefix queries.');
   }
-  const { range, after } = startOf(request, target);
+  const token = header(request, 'x-ms-continuation') ?? '';
+  const step = stepOf(compiled.streaming ? token : '', target);
+  const { range, own } = step;
   const lsn = site.replica.lsn(range, now);
   const position = positionHeaders(container, range, lsn);
   return atPosition(position, () => {
     checkSession(header(request, 'x-ms-session-token'), range, lsn);
+    const inStep = holdsEpk(own);
     const view = (item: Item): JsonObject | undefined =>
-      target.holds(item.partition) ? seen(container, item, lsn, now)?.document.body : undefined;
-    const items = candidates(target, range, compiled.streaming ? after : 0);
+      target.holds(item.partition) && inStep(item.partition)
+        ? seen(container, item, lsn, now)?.document.body
+        : undefined;
+    const items = candidates(target, range, own.after);
     const page = compiled.streaming
       ? stream(items, view, compiled, pageSize(request))
       : whole(
           items.map(view).filter((body) => body !== undefined),
           compiled,
           form,
-          after,
+          offsetOf(token, range),
           pageSize(request),
         );
-    const following = target.ranges[target.ranges.indexOf(range) + 1];
-    const continuation =
-      page.next !== undefined ? `${range.id}@${page.next}` : following ? `${following.id}@0` : undefined;
+    const offset = page.next === undefined ? undefined : offsetToken(range, page.next);
+    const continuation = compiled.streaming ? continuationOf(step, page.next, target) : offset;
     return reply(
       200,
       { _rid: container.rid.text, Documents: page.values, _count: page.values.length },

@@ -41,12 +41,23 @@ export interface Partition {
   items: Map<string, Item>;
 }
 
+/** How a range came to be. Its log starts with what its parents' logs said of its interval, their LSNs unchanged. */
+export interface Origin {
+  parents: PartitionRange[];
+  at: number;
+  lsn: number;
+  /** Length of the log at birth; from there on it is in order of time. */
+  entries: number;
+}
+
 export interface PartitionRange {
   id: string;
   rid: string;
   min: string;
   max: string;
+  /** Ids of all ancestors, the oldest first. */
   parents: string[];
+  origin: Origin;
   lsn: number;
   log: Entry[];
   partitions: Map<string, Partition>;
@@ -63,6 +74,7 @@ export const createRange = (id: string, rid: string, min: string, max: string): 
   min,
   max,
   parents: [],
+  origin: { parents: [], at: Number.NEGATIVE_INFINITY, lsn: firstLsn, entries: 0 },
   lsn: firstLsn,
   log: [],
   partitions: new Map(),
@@ -75,9 +87,13 @@ export interface Change {
   expired?: boolean;
 }
 
+/** Never before what the log already says. */
+export const timeIn = ({ log, origin }: PartitionRange, now: number): number =>
+  Math.max(now, origin.at, log.at(-1)?.at ?? 0);
+
 export const append = (range: PartitionRange, changes: Change[], now: number): number => {
   const lsn = range.lsn + 1;
-  const at = Math.max(now, range.log.at(-1)?.at ?? 0);
+  const at = timeIn(range, now);
   for (const { item, document, expired = false } of changes) {
     const entry: Entry = { lsn, at, item, previous: item.current, document, expired };
     item.current = entry;
@@ -87,9 +103,9 @@ export const append = (range: PartitionRange, changes: Change[], now: number): n
   return lsn;
 };
 
-/** Index of the first element for which `after` holds; `after` must be monotone along the list. */
-export const firstIndex = <T>(list: T[], after: (element: T) => boolean): number => {
-  let low = 0;
+/** Index of the first element for which `after` holds; `after` must be monotone along the list, from `start` on. */
+export const firstIndex = <T>(list: T[], after: (element: T) => boolean, start = 0): number => {
+  let low = start;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -100,9 +116,16 @@ export const firstIndex = <T>(list: T[], after: (element: T) => boolean): number
   return low;
 };
 
-/** The LSN that a replica lagging behind `time` has. */
-export const lsnAt = (range: PartitionRange, time: number): number =>
-  range.log[firstIndex(range.log, (entry) => entry.at > time) - 1]?.lsn ?? firstLsn;
+/**
+ * The LSN that a replica lagging behind `time` has. The child of a split was part of its parent then; a merged range has
+ * no single position before its birth, so its replicas start with everything from before.
+ */
+export const lsnAt = ({ log, origin }: PartitionRange, time: number): number => {
+  const [parent, other] = origin.parents;
+  if (time < origin.at) return parent && !other ? lsnAt(parent, time) : origin.lsn;
+  const end = firstIndex(log, (entry) => entry.at > time, origin.entries);
+  return end === origin.entries ? origin.lsn : (log[end - 1]?.lsn ?? origin.lsn);
+};
 
 /** The entry of an item that was current at an LSN. */
 export const entryAt = (item: Item, lsn: number): Entry | undefined => {

@@ -1,7 +1,7 @@
 /** Which state of a range answers reads: the newest, or that of a replica which lags behind or stands still. */
 import { badRequest, notFound } from './errors.ts';
 import { expiresAt } from './expiry.ts';
-import { entryAt, firstLsn, type Item, lsnAt, type PartitionRange, type StoredDocument } from './range.ts';
+import { entryAt, type Item, lsnAt, type PartitionRange, type StoredDocument } from './range.ts';
 import { type Container, type Store } from './store.ts';
 
 export type ReplicaMode = 'none' | 'frozen' | { lagMs: number };
@@ -16,6 +16,10 @@ export interface Replica {
 export const createReplica = (store: Store, initial: ReplicaMode): Replica => {
   let mode = initial;
   let frozen = new Map<PartitionRange, number>();
+  const frozenLsn = (range: PartitionRange): number => {
+    const [parent, other] = range.origin.parents;
+    return frozen.get(range) ?? (parent && !other ? frozenLsn(parent) : range.origin.lsn);
+  };
   const freeze = () => {
     frozen = new Map();
     if (mode !== 'frozen') return;
@@ -31,7 +35,7 @@ export const createReplica = (store: Store, initial: ReplicaMode): Replica => {
     },
     lsn: (range, now) => {
       if (mode === 'none') return range.lsn;
-      if (mode === 'frozen') return frozen.get(range) ?? firstLsn;
+      if (mode === 'frozen') return frozenLsn(range);
       return lsnAt(range, now - mode.lagMs);
     },
   };
@@ -49,17 +53,21 @@ export const seen = (container: Container, item: Item, lsn: number, now: number)
   return { document: entry.document, lsn: entry.lsn };
 };
 
-/** A session token lists ranges; the position is the segment after the first `#`, or all there is. */
+/**
+ * A session token lists ranges; the position is the segment after the first `#`, or all there is. Positions go on in a
+ * child, so what a session saw of an ancestor counts too.
+ */
 const wanted = (token: string, range: PartitionRange): number => {
+  let highest = 0;
   for (const part of token.split(',')) {
     const [id, value] = part.trim().split(':', 2);
     if (value === undefined) throw badRequest(`The session token ${JSON.stringify(token)} is invalid.`);
-    if (id !== range.id) continue;
+    if (id !== range.id && !range.parents.includes(id ?? '')) continue;
     const lsn = Number(value.split('#')[1] ?? value);
     if (!Number.isFinite(lsn)) throw badRequest(`The session token ${JSON.stringify(token)} is invalid.`);
-    return lsn;
+    highest = Math.max(highest, lsn);
   }
-  return 0;
+  return highest;
 };
 
 /** 1002: this replica is not yet where the session already was. It says nothing about the document. */

@@ -35,6 +35,8 @@ const told = [
   'x-ms-session-token',
   'x-ms-documentdb-partitionkey',
   'x-ms-documentdb-partitionkeyrangeid',
+  'x-ms-start-epk',
+  'x-ms-end-epk',
   'x-ms-max-item-count',
   'x-ms-continuation',
   'user-agent',

@@ -13,9 +13,14 @@ export interface Container {
   definition: KeyDefinition;
   /** Undefined: TTL is off; -1: only documents with a `ttl` of their own expire. */
   defaultTtl: number | undefined;
+  /** What it was made from, so that it can be made again. */
+  shape: ContainerShape;
   /** As answered on reads. */
   resource: JsonObject;
+  /** In order of `min`; the present ones only. */
   ranges: PartitionRange[];
+  /** Id of the next range. */
+  nextRange: number;
   /** Counts items and documents ever made: order of items, and rids. */
   ordinals: number;
   /** Items that may expire, and the earliest moment (ms) at which one can. */
@@ -138,14 +143,22 @@ export const addContainer = (store: Store, database: Database, shape: ContainerS
     database,
     definition: shape.definition,
     defaultTtl: shape.defaultTtl,
+    shape,
     resource: describe(store, database, rid, shape),
     ranges,
+    nextRange: ranges.length,
     ordinals: 0,
     mortal: new Set(),
     nextExpiry: Number.POSITIVE_INFINITY,
   };
   database.containers.set(shape.id, container);
   return container;
+};
+
+/** Deleted and made again, empty: the same name, another rid. */
+export const recreateContainer = (store: Store, { database, shape }: Container): Container => {
+  database.containers.delete(shape.id);
+  return addContainer(store, database, shape);
 };
 
 export const rangeOf = (container: Container, epk: string): PartitionRange => {

@@ -11,11 +11,28 @@ export interface Target {
   partition: Partition | undefined;
   /** True where the client did not say which range: the gateway then goes through all, one a page. */
   fanOut: boolean;
+  /** The request names one range or one key. */
+  addressed: boolean;
   holds: (partition: Partition) => boolean;
 }
 
 /** What the SDKs take as a split, and refresh their partition key ranges for. */
-export const rangeGone = () => new CosmosError(410, 'The requested partition key range is gone.', 1002);
+const rangeGone = () => new CosmosError(410, 'The requested partition key range is gone.', 1002);
+
+/** The container behind the name is not the one that the client knew. */
+const nameCacheStale = () =>
+  new CosmosError(410, 'The requested resource is no longer available at the server: the name cache is stale.', 1000);
+
+/** By `x-ms-documentdb-partitionkeyrangeid`; clients may put the container's rid in front. */
+export const addressedRange = (container: Container, request: CosmosRequest): PartitionRange | undefined => {
+  const given = header(request, 'x-ms-documentdb-partitionkeyrangeid');
+  if (given === undefined) return undefined;
+  const [id, rid] = given.split(',').toReversed();
+  if (rid !== undefined && rid !== container.rid.text) throw nameCacheStale();
+  const range = container.ranges.find((one) => one.id === id);
+  if (!range) throw rangeGone();
+  return range;
+};
 
 const overlapping = (container: Container, min: string, max: string): PartitionRange[] =>
   container.ranges.filter((range) => range.min < max && min < range.max);
@@ -29,6 +46,7 @@ const byPrefix = (container: Container, components: KeyComponent[]): Target => {
     ranges: components.length === 0 ? container.ranges : overlapping(container, min, `${min}FF`),
     partition: undefined,
     fanOut: true,
+    addressed: false,
     holds: ({ key }) => key.startsWith(starts),
   };
 };
@@ -39,7 +57,8 @@ const byKey = (container: Container, text: string): Target => {
   if (components.length > length) throw badRequest('The partition key has too many components.', 1001);
   if (components.length < length) return byPrefix(container, components);
   const partition = locate(container, components);
-  return { ranges: [partition.range], partition, fanOut: false, holds: (one) => one === partition };
+  const holds = (one: Partition) => one === partition;
+  return { ranges: [partition.range], partition, fanOut: false, addressed: true, holds };
 };
 
 export const targetOf = (container: Container, request: CosmosRequest): Target => {
@@ -48,15 +67,10 @@ export const targetOf = (container: Container, request: CosmosRequest): Target =
   const min = header(request, 'x-ms-start-epk') ?? '';
   const max = header(request, 'x-ms-end-epk') ?? 'FF';
   const holds = ({ epk }: Partition) => min <= epk && epk < max;
-  // The .NET SDK may put the container's rid in front.
-  const id = header(request, 'x-ms-documentdb-partitionkeyrangeid')?.split(',').at(-1);
-  if (id === undefined) {
-    const ranges = overlapping(container, min, max);
-    return { ranges, partition: undefined, fanOut: min === '' && max === 'FF', holds };
-  }
-  const range = container.ranges.find((one) => one.id === id);
-  if (!range) throw rangeGone();
-  return { ranges: [range], partition: undefined, fanOut: false, holds };
+  const range = addressedRange(container, request);
+  if (range) return { ranges: [range], partition: undefined, fanOut: false, addressed: true, holds };
+  const ranges = overlapping(container, min, max);
+  return { ranges, partition: undefined, fanOut: min === '' && max === 'FF', addressed: false, holds };
 };
 
 /** -1 and nothing given leave the page size to the service. */

@@ -34,17 +34,22 @@ const watch = (container: Container, change: Change): void => {
 
 export const begin = (container: Container, partition: Partition, now: number): Transaction => {
   const staged = new Map<string, StoredDocument | undefined>();
+  // Every version, for the feed that shows them all.
+  const steps: [id: string, document: StoredDocument | undefined][] = [];
   return {
     container,
     partition,
     now,
     get: (id) => (staged.has(id) ? staged.get(id) : partition.items.get(id)?.current?.document),
-    set: (id, document) => void staged.set(id, document),
+    set: (id, document) => {
+      staged.set(id, document);
+      steps.push([id, document]);
+    },
     commit: () => {
       const { range } = partition;
-      if (staged.size === 0) return range.lsn;
+      if (steps.length === 0) return range.lsn;
       range.partitions.set(partition.key, partition);
-      const changes = [...staged].map(([id, document]) => ({ item: itemOf(container, partition, id), document }));
+      const changes = steps.map(([id, document]) => ({ item: itemOf(container, partition, id), document }));
       const lsn = append(range, changes, now);
       for (const change of changes) watch(container, change);
       return lsn;

@@ -1,13 +1,7 @@
 /** The requests that the trigger makes of one container, each in the form in which the .NET SDK sends it. */
 import type { CosmosAccount } from './cosmos-account.ts';
 import { CosmosError, type CosmosHttp, type CosmosReply, createCosmosHttp } from './cosmos-http.ts';
-
-export interface PartitionKeyRange {
-  id: string;
-  minInclusive: string;
-  maxExclusive: string;
-  parents?: string[];
-}
+import type { PartitionKeyRange, Routing } from './cosmos-routing.ts';
 
 export interface ContainerProperties {
   id: string;
@@ -22,7 +16,8 @@ export interface CosmosContainer {
   read(signal: AbortSignal): Promise<ContainerProperties>;
   create(signal: AbortSignal, throughput: number | undefined): Promise<void>;
   ranges(properties: ContainerProperties, signal: AbortSignal): Promise<PartitionKeyRange[]>;
-  query<T>(text: string, ranges: PartitionKeyRange[], signal: AbortSignal): Promise<T[]>;
+  /** Over the ranges that the routing knows; once more after a refresh if one of them is gone. */
+  query<T>(text: string, routing: Routing, signal: AbortSignal): Promise<T[]>;
   item(
     method: 'GET' | 'PUT' | 'DELETE',
     id: string,
@@ -111,7 +106,7 @@ export function openContainer(account: CosmosAccount, database: string, containe
       return [...ranges.values()].filter((range) => !gone.has(range.id));
     },
 
-    async query<T>(text: string, ranges: PartitionKeyRange[], signal: AbortSignal): Promise<T[]> {
+    async query<T>(text: string, routing: Routing, signal: AbortSignal): Promise<T[]> {
       const post = (headers: Record<string, string>): Promise<CosmosReply> =>
         http({
           method: 'POST',
@@ -133,21 +128,30 @@ export function openContainer(account: CosmosAccount, database: string, containe
         'x-ms-cosmos-query-version': '1.0',
       });
       if (plan.status !== 200) throw new CosmosError(`Query plan of ${link}`, plan);
-      const documents: T[] = [];
-      for (const range of ranges) {
-        let continuation: string | undefined;
-        do {
-          const reply: CosmosReply = await post({
-            'x-ms-documentdb-isquery': 'True',
-            'x-ms-documentdb-partitionkeyrangeid': range.id,
-            ...(continuation && { 'x-ms-continuation': continuation }),
-          });
-          if (reply.status !== 200) throw new CosmosError(`Query of ${link}`, reply);
-          documents.push(...((reply.body as { Documents?: T[] }).Documents ?? []));
-          continuation = reply.headers.get('x-ms-continuation') ?? undefined;
-        } while (continuation);
+      const readAll = async (): Promise<T[]> => {
+        const documents: T[] = [];
+        for (const range of await routing.all()) {
+          let continuation: string | undefined;
+          do {
+            const reply: CosmosReply = await post({
+              'x-ms-documentdb-isquery': 'True',
+              'x-ms-documentdb-partitionkeyrangeid': range.id,
+              ...(continuation && { 'x-ms-continuation': continuation }),
+            });
+            if (reply.status !== 200) throw new CosmosError(`Query of ${link}`, reply);
+            documents.push(...((reply.body as { Documents?: T[] }).Documents ?? []));
+            continuation = reply.headers.get('x-ms-continuation') ?? undefined;
+          } while (continuation);
+        }
+        return documents;
+      };
+      try {
+        return await readAll();
+      } catch (error) {
+        if (!(error instanceof CosmosError) || error.status !== 410) throw error;
+        routing.refresh();
+        return await readAll();
       }
-      return documents;
     },
 
     item: (method, id, options = {}) =>

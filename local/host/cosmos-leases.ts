@@ -2,11 +2,14 @@
  * The lease container: one document a range, guarded by etags, in the layout of the .NET change feed processor, so that this
  * host and the real one can take over from each other.
  */
-import type { CosmosContainer, PartitionKeyRange } from './cosmos-container.ts';
+import type { CosmosContainer } from './cosmos-container.ts';
 import { CosmosError } from './cosmos-http.ts';
+import type { PartitionKeyRange, Routing } from './cosmos-routing.ts';
 
 export interface Lease {
   id: string;
+  /** 0: of a partition key range, whose id is the token. 1: of an interval of effective partition keys, `min-max`. */
+  version?: number;
   LeaseToken: string;
   FeedRange?: { Range: { min: string; max: string } };
   Owner: string | null;
@@ -18,8 +21,21 @@ export interface Lease {
   [other: string]: unknown;
 }
 
+export const isIntervalLease = ({ version }: Lease): boolean => version === 1;
+
+export const intervalOf = ({ LeaseToken: token, FeedRange: feedRange }: Lease): { min: string; max: string } => {
+  if (feedRange) return feedRange.Range;
+  throw new Error(`Lease ${token} does not tell its interval.`);
+};
+
 /** Another host took the lease, or the document is gone; whoever sees this stops working on the range. */
-export class LeaseLostError extends Error {}
+export class LeaseLostError extends Error {
+  readonly gone: boolean;
+  constructor(message: string, gone = false) {
+    super(message);
+    this.gone = gone;
+  }
+}
 
 export interface LeaseStore {
   isInitialised(): Promise<boolean>;
@@ -28,7 +44,9 @@ export interface LeaseStore {
   unlock(etag: string): Promise<void>;
   markInitialised(): Promise<void>;
   list(signal: AbortSignal): Promise<Lease[]>;
-  create(range: PartitionKeyRange, continuation: string | null): Promise<void>;
+  /** Undefined if another host was faster. */
+  createForRange(range: PartitionKeyRange, continuation: string | null): Promise<Lease | undefined>;
+  createForInterval(min: string, max: string, continuation: string | null): Promise<Lease | undefined>;
   remove(lease: Lease): Promise<void>;
   acquire(lease: Lease): Promise<Lease>;
   renew(lease: Lease): Promise<Lease>;
@@ -38,7 +56,7 @@ export interface LeaseStore {
 
 export interface LeaseStoreOptions {
   container: CosmosContainer;
-  containerRanges: PartitionKeyRange[];
+  routing: Routing;
   prefix: string;
   owner: string;
   mode: string;
@@ -57,13 +75,13 @@ const ownedBy =
     return change(server);
   };
 
-export function createLeaseStore({ container, containerRanges, prefix, owner, mode }: LeaseStoreOptions): LeaseStore {
+export function createLeaseStore({ container, routing, prefix, owner, mode }: LeaseStoreOptions): LeaseStore {
   const infoId = `${prefix}.info`;
   const lockId = `${prefix}.lock`;
 
   const read = async (id: string): Promise<Lease> => {
     const reply = await container.item('GET', id);
-    if (reply.status === 404) throw new LeaseLostError(`Lease ${id} no longer exists.`);
+    if (reply.status === 404) throw new LeaseLostError(`Lease ${id} no longer exists.`, true);
     if (reply.status !== 200) throw new CosmosError(`Reading lease ${id}`, reply);
     return reply.body as Lease;
   };
@@ -76,11 +94,35 @@ export function createLeaseStore({ container, containerRanges, prefix, owner, mo
       const next = { ...change(lease), timestamp: new Date().toISOString() };
       const reply = await container.item('PUT', lease.id, { body: next, etag });
       if (reply.status === 200) return { ...next, _etag: reply.etag ?? '' };
-      if (reply.status === 404 || reply.status === 409) throw new LeaseLostError(`Lease ${lease.LeaseToken} is lost.`);
+      if (reply.status === 404) throw new LeaseLostError(`Lease ${lease.LeaseToken} no longer exists.`, true);
+      if (reply.status === 409) throw new LeaseLostError(`Lease ${lease.LeaseToken} is lost.`);
       if (reply.status !== 412) throw new CosmosError(`Writing lease ${lease.LeaseToken}`, reply);
       lease = await read(lease.id);
     }
     throw new LeaseLostError(`Lease ${cached.LeaseToken} changes too often.`);
+  };
+
+  const create = async (
+    version: 0 | 1,
+    token: string,
+    interval: { min: string; max: string },
+    continuation: string | null,
+  ): Promise<Lease | undefined> => {
+    const lease = {
+      id: `${prefix}..${token}`,
+      version,
+      LeaseToken: token,
+      FeedRange: { Range: interval },
+      Owner: null,
+      ContinuationToken: continuation,
+      properties: {},
+      timestamp: null,
+      Mode: mode,
+    };
+    const reply = await container.createItem(lease);
+    if (reply.status === 409) return undefined;
+    if (reply.status !== 201) throw new CosmosError(`Creating lease ${token}`, reply);
+    return { ...lease, _etag: reply.etag ?? '', _ts: 0 };
   };
 
   return {
@@ -105,23 +147,11 @@ export function createLeaseStore({ container, containerRanges, prefix, owner, mo
     },
     list: (signal) => {
       const text = `${prefix}..`.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
-      return container.query<Lease>(`SELECT * FROM c WHERE STARTSWITH(c.id, '${text}')`, containerRanges, signal);
+      return container.query<Lease>(`SELECT * FROM c WHERE STARTSWITH(c.id, '${text}')`, routing, signal);
     },
-    async create(range, continuation) {
-      const lease = {
-        id: `${prefix}..${range.id}`,
-        version: 0,
-        LeaseToken: range.id,
-        FeedRange: { Range: { min: range.minInclusive, max: range.maxExclusive } },
-        Owner: null,
-        ContinuationToken: continuation,
-        properties: {},
-        timestamp: null,
-        Mode: mode,
-      };
-      const reply = await container.createItem(lease);
-      if (reply.status !== 201 && reply.status !== 409) throw new CosmosError(`Creating lease ${range.id}`, reply);
-    },
+    createForRange: ({ id, minInclusive, maxExclusive }, continuation) =>
+      create(0, id, { min: minInclusive, max: maxExclusive }, continuation),
+    createForInterval: (min, max, continuation) => create(1, `${min}-${max}`, { min, max }, continuation),
     async remove(lease) {
       await container.item('DELETE', lease.id);
     },

@@ -1,26 +1,16 @@
-/**
- * The Cosmos DB trigger: starts the change feed processor over HTTP, takes its share of the leases, works on each in parallel
- * and gives them back on stop. It learns of changes from the feed only.
- */
+/** The Cosmos DB trigger: starts the change feed processor over HTTP, and tries again when it cannot. */
 import { randomUUID } from 'node:crypto';
 import type { LogLevel } from './core-types.ts';
-import { selectLeases } from './cosmos-balance.ts';
-import { type CosmosContainer, databaseRid, openContainer } from './cosmos-container.ts';
-import { type FeedContext, RangeGoneError, runFeed, runRenewal } from './cosmos-feed.ts';
+import { type ContainerProperties, type CosmosContainer, databaseRid, openContainer } from './cosmos-container.ts';
 import { CosmosError } from './cosmos-http.ts';
-import { createLeaseStore, type Lease, LeaseLostError, type LeaseStore } from './cosmos-leases.ts';
+import { createLeaseStore } from './cosmos-leases.ts';
 import { type FeedOptions, feedOptions } from './cosmos-options.ts';
-import { initialiseLeases, type RangeOptions, replaceGoneRange } from './cosmos-ranges.ts';
+import { type Processor, runProcessor } from './cosmos-processor.ts';
+import { initialiseLeases } from './cosmos-ranges.ts';
+import { createRouting } from './cosmos-routing.ts';
 import { errorText } from './error-text.ts';
 import { sleep } from './sleep.ts';
 import type { Trigger, TriggerContext } from './trigger.ts';
-
-interface Processor {
-  leases: LeaseStore;
-  ranges: RangeOptions;
-  feed: FeedContext;
-  owner: string;
-}
 
 const longestRetryMs = 30_000;
 
@@ -57,9 +47,9 @@ async function run(
   while (!signal.aborted) {
     try {
       if (fatal !== undefined) throw new Error(fatal);
-      const processor = await startProcessor(context, options, monitored, leaseContainer);
+      const processor = await startProcessor(context, options, monitored, leaseContainer, log);
       log('information', `Started the listener on container ${options.container}.`);
-      const working = balance(processor, options, signal, log);
+      const working = runProcessor(processor);
       attempted();
       return await working;
     } catch (error) {
@@ -81,6 +71,7 @@ async function startProcessor(
   options: FeedOptions,
   monitored: CosmosContainer,
   leaseContainer: CosmosContainer,
+  log: Processor['log'],
 ): Promise<Processor> {
   const { signal } = context;
   const account = await monitored.http({ method: 'GET', path: '/', resourceType: '', resourceLink: '', signal });
@@ -91,83 +82,25 @@ async function startProcessor(
   const [keyPath] = leaseProperties.partitionKey?.paths ?? [];
   if (keyPath !== '/id') throw new Error('The lease container must have partition key equal to id.');
 
-  const owner = randomUUID();
   const mode = options.allVersions ? 'Full-Fidelity Feed' : 'Incremental Feed';
+  const owner = randomUUID();
+  let ownProperties: ContainerProperties | undefined = leaseProperties;
   const leases = createLeaseStore({
     container: leaseContainer,
-    containerRanges: await leaseContainer.ranges(leaseProperties, signal),
+    // Read anew only after a range was gone; by then the container may be another one.
+    routing: createRouting(async () => {
+      const known = ownProperties ?? (await leaseContainer.read(signal));
+      ownProperties = undefined;
+      return leaseContainer.ranges(known, signal);
+    }),
     prefix: `${options.leasePrefix}${options.account.host}_${databaseRid(rid)}_${rid}`,
     owner,
     mode,
   });
-  const other = (await leases.list(signal)).find((lease) => (lease.Mode ?? mode) !== mode);
+  const other = (await leases.list(signal)).find((lease) => (lease.Mode ?? 'Incremental Feed') !== mode);
   if (other) throw new Error(`The leases were made in mode '${other.Mode}'; switching to '${mode}' is not allowed.`);
-  const ranges: RangeOptions = { leases, signal, readRanges: () => monitored.ranges(properties, signal) };
-  await initialiseLeases(ranges, options.intervals.initialisationDelay);
-  return { leases, ranges, owner, feed: { container: monitored, options, leases, run: context.run, log: context.log } };
-}
-
-type Say = (level: LogLevel, message: string) => void;
-
-/** Takes leases until the signal, then waits until all have been worked off and given back. */
-async function balance(processor: Processor, options: FeedOptions, signal: AbortSignal, log: Say): Promise<void> {
-  const { leases, owner } = processor;
-  const { leaseAcquireInterval, leaseExpirationInterval } = options.intervals;
-  const working = new Map<string, Promise<void>>();
-  while (!signal.aborted) {
-    try {
-      const all = await leases.list(signal);
-      for (const lease of selectLeases(all, owner, leaseExpirationInterval, Date.now())) {
-        if (signal.aborted) break;
-        if (working.has(lease.LeaseToken)) continue;
-        try {
-          const acquired = await leases.acquire(lease);
-          const work = workOn(processor, acquired, signal, log).finally(() => working.delete(lease.LeaseToken));
-          working.set(lease.LeaseToken, work);
-        } catch (error) {
-          if (!(error instanceof LeaseLostError)) throw error;
-        }
-      }
-    } catch (error) {
-      if (!signal.aborted) log('warning', `Looking for leases failed: ${errorText(error, 'message')}`);
-    }
-    await sleep(leaseAcquireInterval, signal);
-  }
-  await Promise.all(working.values());
-}
-
-async function workOn(processor: Processor, acquired: Lease, signal: AbortSignal, log: Say): Promise<void> {
-  const { leases, feed, ranges } = processor;
-  const token = acquired.LeaseToken;
-  const ended = new AbortController();
-  const both = AbortSignal.any([signal, ended.signal]);
-  let lease = acquired;
-  const renewing = runRenewal(feed, acquired, ended.signal).finally(() => ended.abort());
-  // Renewal goes on while a batch is being finished after a stop, else another host might take the range too early.
-  const feeding = runFeed(feed, acquired, both, (next) => {
-    lease = next;
-  }).finally(() => ended.abort());
-  const results = await Promise.allSettled([feeding, renewing]);
-  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-  if (errors.some((error) => error instanceof LeaseLostError)) {
-    log('information', `Lease ${token} was lost to another host.`);
-    return;
-  }
-  const gone = errors.find((error) => error instanceof RangeGoneError);
-  if (gone) {
-    log('warning', gone.message);
-    try {
-      const children = await replaceGoneRange(ranges, lease);
-      if (children.length > 0) return log('information', `Lease ${token} split into ${children.join(', ')}.`);
-      log('error', `Range ${token} has no children; merges are not followed here.`);
-    } catch (error) {
-      log('warning', `Range ${token} could not be replaced: ${errorText(error, 'message')}`);
-    }
-  } else if (errors.length > 0 && !signal.aborted) {
-    log('warning', `Lease ${token} stopped: ${errors.map((error) => errorText(error, 'message')).join('; ')}`);
-  }
-  await leases.release(lease).catch((error: unknown) => {
-    if (!(error instanceof LeaseLostError))
-      log('warning', `Lease ${token} was not released: ${errorText(error, 'message')}`);
-  });
+  const routing = createRouting(() => monitored.ranges(properties, signal));
+  await initialiseLeases({ leases, routing, signal }, options.intervals.initialisationDelay);
+  const feed = { container: monitored, options, leases, routing, run: context.run, log: context.log };
+  return { feed, owner, signal, log };
 }

@@ -104,6 +104,11 @@ export const SETTINGS = {
     ['honour', 'ignore'],
     'Whether `Cache-Control` of requests may reload, limit or widen what is served',
   ),
+  WARMFEED_REDIS_CLUSTERING: choice(
+    'NoCluster',
+    ['NoCluster', 'EnterpriseCluster', 'OSSCluster'],
+    "Azure Managed Redis' clustering policy; `OSSCluster` for every Redis Cluster whose clients go to its nodes",
+  ),
   WARMFEED_REDIS_TIMEOUT: duration('1s', 'A Redis connection that owes a reply for so long is given up', 50),
   WARMFEED_REDIS_CONNECT_TIMEOUT: duration('2s', 'How long connecting to Redis may take', 50),
   WARMFEED_SOURCE_TIMEOUT: duration('3s', 'How long a read of a source may take, retries included', 50),

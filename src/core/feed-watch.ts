@@ -73,14 +73,14 @@ export function createFeedWatch(feed: WatchedFeed, deps: FeedWatchDeps) {
     for (;;) {
       const { state, found, remembered } = await look();
       const identity = found?.id ?? VANISHED;
-      if (state === 'watched' || (state === 'lost' && remembered === identity)) return state;
-      if (state === 'lost') {
+      if (state === 'watched') return state;
+      if (state === 'lost' && remembered !== identity) {
         const isFirst = remembered === undefined;
         // In this order: a crash between the two bumps once more, and forgets nothing.
         if (await mayHaveMissed(found, isFirst)) await generations.bump(feed.source);
         await store.remember(key, identity);
         observe({ kind: 'feed-positions', source: feed.source, are: isFirst ? 'new' : 'lost' });
-        return found === undefined ? 'lost' : 'watched';
+        if (found !== undefined) return 'watched';
       }
       if (clock.now() >= end) return state;
       await clock.sleep(PAUSE_MS);

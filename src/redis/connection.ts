@@ -1,13 +1,17 @@
-// One connection to Redis that fails fast: nothing is queued while it is down, nothing is sent twice, and a dead
-// socket is found by one watchdog. It never throws for a server that cannot be reached; it reports that once.
+// The connection to Redis, one server or a cluster, that fails fast: nothing is queued while it is down, nothing is
+// sent twice, and a dead socket is found by one watchdog. It never throws for a server that cannot be reached; it
+// reports that once.
 
-import type { Cluster } from 'ioredis';
-import { Redis } from 'ioredis';
-import { messageOf, WarmfeedError } from '../core/errors.ts';
+import { type Cluster, Redis } from 'ioredis';
+import type { WarmfeedError } from '../core/errors.ts';
+import { createClusterConnection } from './cluster.ts';
+import { createReporter, nodeOptions, parseUrl, retryDelay } from './target.ts';
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://` (TLS; the certificate must be the host name's). */
   readonly url: string;
+  /** `OSSCluster`: the URL is that of any node. The others are served like one server. */
+  readonly clustering?: Clustering;
   /** A server that is silent for so long while it owes replies is taken for dead. */
   readonly socketTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
@@ -16,64 +20,58 @@ export interface RedisConnectionOptions {
   readonly onReady?: () => void;
 }
 
+/** As Azure Managed Redis names them. */
+export type Clustering = 'NoCluster' | 'EnterpriseCluster' | 'OSSCluster';
+
 export interface RedisConnection {
   readonly client: Redis | Cluster;
+  /** Runs `command` on the node that has the key; a second time only after a node that refused it named another. */
+  send<T>(key: string, command: (node: Redis) => Promise<T>): Promise<T>;
+  /** The nodes that have keys; undefined: one that is not connected. */
+  primaries(): readonly (Redis | undefined)[];
+  /** Whether a call has a chance. */
   ready(): boolean;
   /** Resolves, and never rejects, when the first attempt to connect has ended, one way or the other. */
   settled(): Promise<void>;
   close(): Promise<void>;
 }
 
-interface Target {
-  readonly host: string;
-  readonly port: number;
-  readonly db: number;
-  readonly username?: string;
-  readonly password?: string;
-  readonly tls?: object;
-}
-
-const LONGEST_RETRY_MS = 1000;
-
-/** @throws WarmfeedError CONFIG_INVALID for a URL that is none */
+/** @throws WarmfeedError CONFIG_INVALID for a URL that is none, or not a cluster's */
 export function createRedisConnection(options: RedisConnectionOptions): RedisConnection {
-  const { url, socketTimeoutMs = 1000, connectTimeoutMs = 2000, onError, onReady } = options;
+  const { url, clustering = 'NoCluster', socketTimeoutMs = 1000, connectTimeoutMs = 2000, onError, onReady } = options;
   const target = parseUrl(url);
-  const reported = new Set<string>();
-  const client = new Redis({
-    ...target,
-    connectionName: 'warmfeed',
-    disableClientInfo: true,
-    protocol: 2,
-    enableAutoPipelining: true,
-    enableOfflineQueue: false,
-    // A script whose reply was lost may have been applied; whether it can be repeated is for its caller to know.
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: connectTimeoutMs,
-    socketTimeout: socketTimeoutMs,
-    retryStrategy: (attempt: number) => Math.min(LONGEST_RETRY_MS, 25 * 2 ** attempt) * (0.5 + Math.random() / 2),
-  });
+  const node = nodeOptions(target, socketTimeoutMs, connectTimeoutMs);
+  const reporter = createReporter(target, onError);
+  if (clustering === 'OSSCluster') return createClusterConnection({ target, node, reporter, onReady });
 
-  client.on('error', (error: unknown) => {
-    const message = withoutSecret(messageOf(error), target.password);
-    if (reported.has(message)) return;
-    reported.add(message);
-    onError(new WarmfeedError('STORE_UNAVAILABLE', `Redis: ${message}`, { retryable: true }));
+  const { host, port, db, isEncrypted } = target;
+  const client = new Redis({
+    ...node,
+    host,
+    port,
+    db,
+    // Empty: Node's own checks of chain and host name.
+    ...(isEncrypted ? { tls: {} } : {}),
+    enableOfflineQueue: false,
+    retryStrategy: retryDelay,
   });
+  client.on('error', (error: unknown) => reporter.report(error));
   client.on('ready', () => {
-    reported.clear();
+    reporter.over();
     onReady?.();
   });
   const first = firstAttempt(client, connectTimeoutMs);
+  const isReady = () => client.status === 'ready';
 
   return {
     client,
-    ready: () => client.status === 'ready',
+    send: (_, command) => command(client),
+    primaries: () => [isReady() ? client : undefined],
+    ready: isReady,
     settled: () => first,
     async close() {
       // QUIT lets the replies that are due come in.
-      if (client.status === 'ready') await client.quit().catch(() => undefined);
+      if (isReady()) await client.quit().catch(() => undefined);
       client.disconnect();
     },
   };
@@ -90,30 +88,4 @@ function firstAttempt(client: Redis, timeoutMs: number): Promise<void> {
       resolve();
     }
   });
-}
-
-function parseUrl(text: string): Target {
-  const url = URL.parse(text);
-  if (url === null || (url.protocol !== 'redis:' && url.protocol !== 'rediss:') || url.hostname === '') {
-    // The text may hold a password.
-    throw new WarmfeedError(
-      'CONFIG_INVALID',
-      'The Redis URL is not of the form redis[s]://[user:password@]host[:port]',
-    );
-  }
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  return {
-    host,
-    port: Number(url.port || 6379),
-    db: Number(url.pathname.slice(1) || 0),
-    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
-    // Empty: Node's own checks of chain and host name.
-    ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
-  };
-}
-
-/** A server that does not know HELLO or AUTH quotes their arguments in its reply. */
-function withoutSecret(message: string, secret: string | undefined): string {
-  return secret === undefined || secret === '' ? message : message.replaceAll(secret, '***');
 }

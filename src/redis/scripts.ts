@@ -2,7 +2,7 @@
 // nowhere else. Also decides when a script's text is sent.
 
 import { createHash, randomBytes } from 'node:crypto';
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { u64 } from '../core/bytes.ts';
 import type {
   FillReply,
@@ -15,6 +15,7 @@ import type {
   Watermark,
 } from '../core/ports.ts';
 import { encodeFill } from '../core/record.ts';
+import type { RedisConnection } from './connection.ts';
 import advance from './lua/advance.lua';
 import bump from './lua/bump.lua';
 import close from './lua/close.lua';
@@ -35,7 +36,6 @@ interface Script {
 
 /** Commands that the client has and its types lack: EVAL and EVALSHA whose replies stay bytes. */
 interface Evaluating {
-  readonly isCluster: boolean;
   evalBuffer(lua: string, keys: 1, key: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
   evalshaBuffer(sha: string, keys: 1, key: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
 }
@@ -58,8 +58,8 @@ const CLOSED_MS = 86_400_000;
 const FILL_REPLIES = ['stored', 'lease', 'fence', 'older', 'live'] as const satisfies readonly FillReply[];
 const INVALIDATE_REPLIES = ['ignored', 'dropped', 'leased'] as const satisfies readonly InvalidateReply[];
 
-export function createScripts(client: Redis | Cluster) {
-  const run = createRunner(client);
+export function createScripts(connection: RedisConnection) {
+  const run = createRunner(connection);
   return {
     async lease(key: string, { token, leaseMs, stamp, force }: LeaseRequest): Promise<LeaseReply> {
       const reply = await run(SCRIPTS.lease, key, [bin(token), ms(leaseMs), bin(stamp), force ? 1 : 0]);
@@ -125,30 +125,37 @@ export function createScripts(client: Redis | Cluster) {
 }
 
 /**
- * Within one tick the first call of a script carries its text and the others its digest. A digest alone can be
- * unknown to the server (SCRIPT FLUSH, a failover behind a proxy), and sending that call again would put it after
+ * Within one tick the first call of a script to a node carries its text and the others its digest. A digest alone can
+ * be unknown to the server (SCRIPT FLUSH, a failover behind a proxy), and sending that call again would put it after
  * later ones of its tick: a watermark read ahead of the lease, keys invalidated ahead of the watermark.
  */
-function createRunner(connection: Redis | Cluster) {
-  const client = connection as unknown as Evaluating;
-  const sent = new Set<Script>();
+function createRunner(connection: RedisConnection) {
+  const sent = new Map<Redis, Set<Script>>();
   const forget = () => sent.clear();
 
   return function run(called: Script, key: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
-    if (!sent.has(called)) {
-      if (sent.size === 0) setImmediate(forget);
-      sent.add(called);
-      return client.evalBuffer(called.lua, 1, key, ...args);
-    }
-    const reply = client.evalshaBuffer(called.sha, 1, key, ...args);
-    // Another node of a cluster than the one that got the text; no order is promised there.
-    return client.isCluster ? reply.catch(resend) : reply;
+    return connection.send(key, (node) => {
+      const client = node as unknown as Evaluating;
+      if (isFirst(node, called)) return client.evalBuffer(called.lua, 1, key, ...args);
+      const reply = client.evalshaBuffer(called.sha, 1, key, ...args);
+      // The call with the text was redirected, so it left none; in a cluster no order is promised.
+      return connection.client.isCluster ? reply.catch(resend) : reply;
 
-    function resend(error: unknown): Promise<unknown> {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return client.evalBuffer(called.lua, 1, key, ...args);
-    }
+      function resend(error: unknown): Promise<unknown> {
+        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+        return client.evalBuffer(called.lua, 1, key, ...args);
+      }
+    });
   };
+
+  function isFirst(node: Redis, called: Script): boolean {
+    if (sent.size === 0) setImmediate(forget);
+    const scripts = sent.get(node);
+    if (scripts === undefined) sent.set(node, new Set([called]));
+    else if (scripts.has(called)) return false;
+    else scripts.add(called);
+    return true;
+  }
 }
 
 /** Redis does not need the comments, which are a third of the text. */

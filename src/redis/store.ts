@@ -12,7 +12,7 @@ export interface RedisStoreOptions {
 }
 
 /** Replies that say the server cannot serve at the moment. */
-const UNAVAILABLE = new Set(['LOADING', 'CLUSTERDOWN', 'MASTERDOWN', 'MOVED', 'ASK', 'TRYAGAIN', 'NOSCRIPT']);
+const UNAVAILABLE = new Set('LOADING CLUSTERDOWN MASTERDOWN MOVED ASK TRYAGAIN NOSCRIPT NOAUTH WRONGPASS'.split(' '));
 /** Refusals that pass by themselves. */
 const PASSING = new Set(['READONLY', 'OOM', 'BUSY', 'MISCONF', 'NOREPLICAS']);
 /** Up to Redis 6 an error inside a script is wrapped. */
@@ -24,9 +24,8 @@ const CODE = /^(?:ERR Error running script.*?-)?([A-Z]+)\b/;
  * are answered again some 50 ms later.
  */
 export function createRedisStore(connection: RedisConnection, options: RedisStoreOptions = {}): Store {
-  const { client } = connection;
   const { deadLettersCap = 10_000 } = options;
-  const scripts = createScripts(client);
+  const scripts = createScripts(connection);
 
   async function call<T>(work: () => Promise<T>): Promise<T> {
     if (!connection.ready()) {
@@ -40,15 +39,17 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
     }
   }
 
+  const getBuffer = (key: string) => connection.send(key, (node) => node.getBuffer(key)).then(found, unreadable);
+
   async function getOnceConnected(key: string): Promise<Uint8Array | undefined> {
     await connection.settled();
     if (!connection.ready()) throw notConnected();
-    return client.getBuffer(key).then(found, unreadable);
+    return getBuffer(key);
   }
 
   return {
-    ordered: !client.isCluster,
-    get: (key) => (connection.ready() ? client.getBuffer(key).then(found, unreadable) : getOnceConnected(key)),
+    ordered: !connection.client.isCluster,
+    get: (key) => (connection.ready() ? getBuffer(key) : getOnceConnected(key)),
     lease: (key, request) => call(() => scripts.lease(key, request)),
     release: (key, token) => call(() => scripts.release(key, token)),
     fill: (key, request) => call(() => scripts.fill(key, request)),
@@ -60,11 +61,12 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
     generations: (key, fields) => call(() => scripts.generations(key, fields)),
     bump: (key, field, seen) => call(() => scripts.bump(key, field, seen)),
     async deadLetter(key, letter) {
-      await call(() => client.xadd(key, 'MAXLEN', '~', deadLettersCap, '*', ...pairs(letter)));
+      const fields = pairs(letter);
+      await call(() => connection.send(key, (node) => node.xadd(key, 'MAXLEN', '~', deadLettersCap, '*', ...fields)));
     },
-    recall: (key) => call(() => client.get(key)).then((text) => text ?? undefined),
+    recall: (key) => call(() => connection.send(key, (node) => node.get(key))).then((text) => text ?? undefined),
     async remember(key, text) {
-      await call(() => client.set(key, text));
+      await call(() => connection.send(key, (node) => node.set(key, text)));
     },
   };
 }

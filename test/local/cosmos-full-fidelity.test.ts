@@ -60,7 +60,7 @@ describe('the full-fidelity feed', () => {
     expect(more).toEqual([]);
     expect(create).toEqual({
       current: created.resource,
-      metadata: { operationType: 'create', lsn: 3, crts: created.resource?._ts },
+      metadata: { operationType: 'create', lsn: 3, crts: expect.any(Number) as number },
     });
     expect(replace).toMatchObject({
       current: { n: 2 },
@@ -129,7 +129,7 @@ describe('the full-fidelity feed', () => {
     const container = await cosmos.container({ partitionKey });
     const changes = await follow(container);
     await container.items.create({ id: '1', tenant: 't', room: null });
-    await container.item('1', ['t', undefined as never, null as never]).delete();
+    await container.item('1', ['t', undefined as never, null]).delete();
     expect((await changes())[1]?.metadata['partitionKey']).toEqual({ tenant: 't', room: null });
   });
 

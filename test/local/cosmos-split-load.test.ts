@@ -77,13 +77,13 @@ const follow = async (container: Container, seen: Map<string, number>, until: Ab
     maxItemCount: 7,
     changeFeedStartFrom: ChangeFeedStartFrom.Beginning(),
   });
-  for (;;) {
+  // After merges the client can hold one interval twice; it then says 304 before it has asked all the others.
+  for (let drained = 0; drained < 30; ) {
     const ending = until.aborted;
     const page = await iterator.readNext();
-    if (page.statusCode === 304) {
-      if (ending) return;
-      await sleep(5);
-    } else
+    drained = ending && page.statusCode === 304 ? drained + 1 : 0;
+    if (page.statusCode === 304) await sleep(1);
+    else
       for (const { id, n } of page.result) {
         expect(n).toBeGreaterThanOrEqual(seen.get(id) ?? 0);
         seen.set(id, n);

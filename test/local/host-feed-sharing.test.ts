@@ -4,7 +4,7 @@ import { accountOf } from '../../local/host/cosmos-account.ts';
 import { selectLeases } from '../../local/host/cosmos-balance.ts';
 import { openContainer } from '../../local/host/cosmos-container.ts';
 import { createLeaseStore, type Lease, LeaseLostError, type LeaseStore } from '../../local/host/cosmos-leases.ts';
-import { replaceGoneRange } from '../../local/host/cosmos-ranges.ts';
+import { createRouting } from '../../local/host/cosmos-routing.ts';
 import { type FeedAccount, startFeedAccount } from './fixtures/host/support/feed-account.ts';
 import { type FeedBench, startFeedBench } from './fixtures/host/support/feed-bench.ts';
 import { until } from './fixtures/host/support/raw-request.ts';
@@ -36,35 +36,6 @@ describe('which leases to take', () => {
   });
 });
 
-describe('a range that is gone', () => {
-  const lease = { LeaseToken: '0', FeedRange: { Range: { min: '', max: '10' } }, ContinuationToken: '"7"' };
-  const run = async (ranges: [id: string, min: string, max: string][]): Promise<string[]> => {
-    const done: string[] = [];
-    const leases = {
-      create: async (range: { id: string }, from: string | null) => void done.push(`create ${range.id} at ${from}`),
-      remove: async () => void done.push('remove'),
-    } as unknown as LeaseStore;
-    const readRanges = async () =>
-      ranges.map(([id, minInclusive, maxExclusive]) => ({ id, minInclusive, maxExclusive }));
-    await replaceGoneRange({ leases, readRanges, signal: new AbortController().signal }, lease as Lease);
-    return done;
-  };
-
-  it('gives its position to its children, and goes last', async () => {
-    expect(
-      await run([
-        ['1', '10', 'FF'],
-        ['2', '', '08'],
-        ['3', '08', '10'],
-      ]),
-    ).toEqual(['create 2 at "7"', 'create 3 at "7"', 'remove']);
-  });
-
-  it('is left alone when it was merged', async () => {
-    expect(await run([['4', '', 'FF']])).toEqual([]);
-  });
-});
-
 describe('a lease', () => {
   let account: FeedAccount;
   afterEach(() => account.close());
@@ -74,11 +45,14 @@ describe('a lease', () => {
     process.env['FEED_ACCOUNT'] = account.emulator.connectionString;
     const { signal } = new AbortController();
     const container = openContainer(accountOf('FEED_ACCOUNT'), 'db', 'leases');
-    const containerRanges = await container.ranges(await container.read(signal), signal);
+    const routing = createRouting(async () => container.ranges(await container.read(signal), signal));
     const store = (owner: string): LeaseStore =>
-      createLeaseStore({ container, containerRanges, prefix: 'p', owner, mode: 'Incremental Feed' });
+      createLeaseStore({ container, routing, prefix: 'p', owner, mode: 'Incremental Feed' });
     const [one, two] = [store('one'), store('two')];
-    await one.create({ id: '0', minInclusive: '', maxExclusive: 'FF' }, null);
+    expect(await one.createForRange({ id: '0', minInclusive: '', maxExclusive: 'FF' }, null)).toMatchObject({
+      LeaseToken: '0',
+    });
+    expect(await two.createForRange({ id: '0', minInclusive: '', maxExclusive: 'FF' }, null)).toBeUndefined();
     const [free] = await two.list(signal);
     if (!free) throw new Error('The lease is not listed.');
 

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type Server as HttpServer, request } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A TCP proxy that holds back each chunk from the server for a while. */
+/** A TCP proxy that holds back each chunk from the server for a while, or until it is told to let go. */
 export async function startSlowProxy(port: number, delayMs: number) {
+  let gate: Promise<void> | undefined;
+  let open = () => {};
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1');
@@ -18,11 +20,25 @@ export async function startSlowProxy(port: number, delayMs: number) {
       });
     }
     client.pipe(upstream);
-    upstream.on('data', (chunk) => setTimeout(() => client.write(chunk), delayMs));
+    upstream.on('data', (chunk) => {
+      const pass = () => void setTimeout(() => client.write(chunk), delayMs);
+      if (gate === undefined) pass();
+      else void gate.then(pass);
+    });
   });
   await listen(server);
   return {
     port: portOf(server),
+    /** From now on no reply comes through, until `letGo`. */
+    hold() {
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    },
+    letGo() {
+      gate = undefined;
+      open();
+    },
     close() {
       server.close();
       for (const socket of sockets) socket.destroy();
