@@ -3,7 +3,7 @@
 
 import { type Entity, type Represented, represent } from './entity.ts';
 import type { Generations, Snapshot } from './generations.ts';
-import { lifetime } from './policy.ts';
+import { lifetimeUnder } from './policy.ts';
 import type { Document, Entropy, FillOutcome, FillReply, Guarantee, Observe, Position, Store } from './ports.ts';
 
 export interface FillerDeps {
@@ -85,10 +85,11 @@ export function createFiller(deps: FillerDeps) {
     const { held, version, asOf, guarantee, expiresAt, identity } = fill;
     const { entity, recordKey, token } = held;
     const leftMs = expiresAt === undefined ? undefined : expiresAt - generations.storeTime(snapshot);
-    const life =
-      guarantee === 'provisional'
-        ? { softMs: options.provisionalMs, hardMs: options.provisionalMs }
-        : lifetime(entity, represented, { jitter: options.jitter, random: entropy.random(), leftMs });
+    const life = lifetimeUnder(guarantee, options.provisionalMs, entity, represented, {
+      jitter: options.jitter,
+      random: entropy.random(),
+      leftMs,
+    });
     const { value } = represented;
     const stamp = generations.stamp(entity, snapshot);
     const reply = await store.fill(recordKey, { token, identity, stamp, version, asOf, guarantee, value, ...life });

@@ -6,7 +6,7 @@ import { isSourceError, isStoreError } from './errors.ts';
 import { outcomeOf } from './fill.ts';
 import type { Generations, Snapshot } from './generations.ts';
 import type { Key, RedisKeys } from './key.ts';
-import { lifetime } from './policy.ts';
+import { lifetimeUnder } from './policy.ts';
 import type { Clock, Entropy, Guarantee, Observe, SourceRead, Store, Watermark } from './ports.ts';
 import { decodeEntry, type Entry } from './record.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
@@ -171,14 +171,11 @@ export function createLoader(deps: LoaderDeps) {
       return uncached(represented, false);
     }
     const { guarantee } = admission;
-    const { softMs, hardMs } =
-      guarantee === 'provisional'
-        ? { softMs: options.provisionalMs, hardMs: options.provisionalMs }
-        : lifetime(entity, represented, {
-            jitter: options.jitter,
-            random: entropy.random(),
-            leftMs: answer.expiresAt === undefined ? undefined : answer.expiresAt - generations.storeTime(snapshot),
-          });
+    const { softMs, hardMs } = lifetimeUnder(guarantee, options.provisionalMs, entity, represented, {
+      jitter: options.jitter,
+      random: entropy.random(),
+      leftMs: answer.expiresAt === undefined ? undefined : answer.expiresAt - generations.storeTime(snapshot),
+    });
     const outcome = await quietly(
       'fill',
       store.fill(recordKey, {

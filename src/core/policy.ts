@@ -1,6 +1,7 @@
 // When a cached value may be served: freshness by the store's clock, request directives, lifetimes with jitter.
 
 import type { Entity, Represented } from './entity.ts';
+import type { Guarantee } from './ports.ts';
 import type { Entry } from './record.ts';
 
 /** A request's own wishes (RFC 9111 section 5.2.1). Seconds. */
@@ -62,4 +63,13 @@ export function lifetime(
   const soft = Math.max(1, Math.round(represented.ttlMs * (1 - options.jitter * options.random)));
   const beyond = represented.value.state === 'absent' ? 0 : Math.max(entity.staleForMs, entity.staleIfErrorMs);
   return { softMs: Math.min(soft, cap), hardMs: Math.min(soft + beyond, cap) };
+}
+
+/** The lifetime of a fill under its guarantee: a provisional one lives `provisionalMs` and no longer. */
+export function lifetimeUnder(
+  guarantee: Guarantee,
+  provisionalMs: number,
+  ...of: Parameters<typeof lifetime>
+): Lifetime {
+  return guarantee === 'provisional' ? { softMs: provisionalMs, hardMs: provisionalMs } : lifetime(...of);
 }
