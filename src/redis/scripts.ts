@@ -80,7 +80,8 @@ export function createScripts(connection: RedisConnection) {
 
     async invalidate(key: string, request: InvalidateRequest): Promise<InvalidateReply> {
       const { version, identity, stamp, own, token, leaseMs, fenceMs } = request;
-      const args = [bin(u64(version)), bin(identity), bin(stamp), own, bin(token), ms(leaseMs), ms(fenceMs)];
+      const at = version === undefined ? '' : bin(u64(version));
+      const args = [at, bin(identity), bin(stamp), own, bin(token), ms(leaseMs), ms(fenceMs)];
       return pick(INVALIDATE_REPLIES, await run(SCRIPTS.invalidate, key, args));
     },
 
