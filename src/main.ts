@@ -6,9 +6,10 @@ import { app } from '@azure/functions';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
 import { ConfigError } from './core/errors.ts';
-import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
+import { createFeedWatch } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
+import { createPoller, type LogState } from './core/poll.ts';
 import type { Clock, Entropy } from './core/ports.ts';
 import { createReader } from './core/read.ts';
 import { createSync } from './core/sync.ts';
@@ -17,11 +18,15 @@ import { registerEntities } from './functions/entities.ts';
 import { registerFeedWatch } from './functions/feed-watch.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
+import { registerTableChanges } from './functions/table-changes.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
 import { createRedisStore } from './redis/store.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
 import { createLimit, guard } from './sources/guard.ts';
+import { createPostgresTable } from './sources/postgres.ts';
+import { createPostgresPools } from './sources/postgres-client.ts';
+import { tableKeyColumns } from './sources/table.ts';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -43,10 +48,11 @@ const entropy: Entropy = {
   digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
 };
 
-const FEED_REMARKS: Record<FeedState, string | undefined> = {
+const FEED_REMARKS: Record<LogState, string | undefined> = {
   watched: undefined,
-  starting: 'its trigger has no leases yet: is there a lease container, and may the app write to it?',
+  starting: 'nobody has read it yet: does its function run, and may the app write its leases?',
   lost: 'its positions are being renewed',
+  untracked: 'nothing records its changes, so items live for their ttl: see infra/sql',
 };
 
 try {
@@ -62,7 +68,7 @@ function loadDefinition(): CacheDefinition {
   return (require('./cache.config.ts') as { default: CacheDefinition }).default;
 }
 
-function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
+function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): void {
   const observe = createLog(() => clock.now());
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
@@ -100,7 +106,21 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
     const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
     return { definition: container.source, source, entities, prefix, fromBeginning };
   });
-  const entities = watched.flatMap((container) => container.entities);
+  const pools = createPostgresPools({ size: settings.WARMFEED_POOL_SIZE, timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT });
+  const polled = tables.map(({ source: definition, entities: resolved }) => {
+    const columns = tableKeyColumns(definition.key);
+    const common = {
+      connectionName: definition.connectionName,
+      table: definition.table,
+      columns,
+      requestTimeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
+    };
+    const retentionMs = settings.WARMFEED_OUTBOX_RETENTION;
+    const { source, log } = createPostgresTable({ ...common, connection: definition.connection, retentionMs }, pools);
+    const guarded = guard(source, limits);
+    return { definition, source, log, entities: resolved.map((entity) => ({ ...entity, source: guarded, columns })) };
+  });
+  const entities = [...watched, ...polled].flatMap((place) => place.entities);
 
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const generations = createGenerations({ store, key: keys.generations, clock, entities, ttlMs });
@@ -143,7 +163,27 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   const watches = watched.map(({ source, fromBeginning }) =>
     createFeedWatch({ source: source.name, positions: () => source.feedPositions(), fromBeginning }, deps),
   );
-  registerFeedWatch(watches, settings.WARMFEED_FEED_WATCH);
+  if (watches.length > 0) registerFeedWatch(watches, settings.WARMFEED_FEED_WATCH);
+  const stopping = new AbortController();
+  const pollers = polled.map(({ definition, source, log, entities: polledEntities }) => {
+    const sync = createSync({ ...deps, source, entities: polledEntities });
+    const names = polledEntities.map((entity) => entity.name);
+    const pollOptions = {
+      pauseMs: settings.WARMFEED_TABLE_POLL,
+      pageSize: settings.WARMFEED_TABLE_BATCH,
+      pruneMs: settings.WARMFEED_OUTBOX_RETENTION / 10,
+    };
+    const poller = createPoller({ ...deps, source, log, sync, entities: names, options: pollOptions });
+    return { definition, source, poller };
+  });
+  const databases = Map.groupBy(pollers, ({ definition }) => `${definition.kind}/${definition.connectionName}`);
+  for (const ofOne of databases.values()) {
+    const [first] = ofOne;
+    if (first === undefined) continue;
+    const { kind, connectionName: connection } = first.definition;
+    const database = { kind, connection, pollers: ofOne.map(({ poller }) => poller) };
+    registerTableChanges(database, clock.now, stopping.signal);
+  }
   registerHealth({
     problems: [],
     checks: [
@@ -153,12 +193,18 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
         name: `feed of ${watch.source}`,
         check: async () => FEED_REMARKS[(await watch.look()).state],
       })),
+      ...pollers.flatMap(({ source, poller }) => [
+        { name: source.name, check: () => source.check().then(() => undefined) },
+        { name: `feed of ${source.name}`, check: async () => FEED_REMARKS[await poller.look()] },
+      ]),
     ],
   });
 
   app.hook.appTerminate(async () => {
+    stopping.abort();
     await reader.drain();
     clients.dispose();
+    await pools.close();
     await connection.close();
   });
 }

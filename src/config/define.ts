@@ -20,7 +20,37 @@ export interface CosmosDefinition {
   readonly changeFeedMode?: 'LatestVersion' | 'AllVersionsAndDeletes';
 }
 
-export type SourceDefinition = CosmosDefinition;
+/** Types of key columns; a text of another spelling (`007`, an upper-case UUID) is the same key. */
+export type KeyColumnType = 'text' | 'smallint' | 'int' | 'bigint' | 'uuid' | 'date' | 'boolean';
+
+interface TableDefinition {
+  /** Name of the app setting with the connection. */
+  readonly connection: string;
+  /** `countries` or `schema.countries`, in the database's own spelling. */
+  readonly table: string;
+  /** The primary key's columns, in the order of the key's segments: `{ code: 'text' }`. */
+  readonly key: Readonly<Record<string, KeyColumnType>>;
+}
+
+/** A PostgreSQL table; of a partitioned one its root. Changes are followed where infra/sql/postgres.sql is in place. */
+export interface PostgresDefinition extends TableDefinition {
+  readonly kind: 'postgres';
+}
+
+/** An Azure SQL Database table. Changes are followed where change tracking is on (infra/sql/mssql.sql). */
+export interface SqlDefinition extends TableDefinition {
+  readonly kind: 'sql';
+}
+
+export type SourceDefinition = CosmosDefinition | PostgresDefinition | SqlDefinition;
+
+export function postgres(options: Omit<PostgresDefinition, 'kind'>): PostgresDefinition {
+  return { kind: 'postgres', ...options };
+}
+
+export function sql(options: Omit<SqlDefinition, 'kind'>): SqlDefinition {
+  return { kind: 'sql', ...options };
+}
 
 export function cosmos(options: Omit<CosmosDefinition, 'kind'>): CosmosDefinition {
   return { kind: 'cosmos', ...options };

@@ -89,6 +89,14 @@ export const SETTINGS = {
   ),
   WARMFEED_FEED_FROM_BEGINNING: flag('false', 'A feed without leases starts with the oldest change, not with now'),
   WARMFEED_FEED_WATCH: schedule('*/30 * * * * *', 'When the positions of the change feeds are looked after (NCRONTAB)'),
+  WARMFEED_TABLE_POLL: duration('200ms', 'Pause between two polls of a table of PostgreSQL or Azure SQL', 10),
+  WARMFEED_TABLE_BATCH: whole('1000', 'Changes that such a poll asks for', 1),
+  WARMFEED_OUTBOX_RETENTION: duration(
+    '1h',
+    'How long changes stay in the outbox of PostgreSQL: an app that did not poll for longer starts with an old cache',
+    60_000,
+  ),
+  WARMFEED_POOL_SIZE: whole('16', 'Connections of a process to a database of PostgreSQL or Azure SQL', 1),
   WARMFEED_REPLICA_LAG: duration(
     '5s',
     'Bound of how far a read of a source lags (D); `0s` where reads go to a primary',

@@ -143,6 +143,7 @@ export function redisKeys(app: string) {
     watermark: (source: string, partition: string) => `wf:${app}:hw:{${source}}:${partition}`,
     generations: `wf:${app}:gen`,
     feed: (source: string) => `wf:${app}:feed:{${source}}`,
+    checkpoint: (source: string) => `wf:${app}:ck:{${source}}`,
     deadLetters: `wf:${app}:dead`,
   };
 }

@@ -30,6 +30,8 @@ export function createLog(now: () => number): Observe {
           `source of ${event.entity} failed: ${code} ${messageOf(event.error)}`,
         );
       }
+      case 'poll-failed':
+        return sayRarely(`poll ${event.source}`, `changes of ${event.source}: ${messageOf(event.error)}`);
       case 'dead-letter':
         return console.error(
           `dead letter of ${event.entity || 'an unknown entity'}: ${event.reason}${event.written ? '' : ' (it could not be written)'}`,

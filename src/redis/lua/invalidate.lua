@@ -6,7 +6,7 @@
 local NONE = string.rep('\0', 8)
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local r, till = redis.pcall('GET', KEYS[1]), now + ARGV[6]
+local r = redis.pcall('GET', KEYS[1])
 local function num(at)
   local high, low = struct.unpack('>I4I4', r, at)
   return high * 4294967296 + low
@@ -17,7 +17,7 @@ if state == 0 and #r ~= 36 or state > 2 or state > 0 and (#r < 112 or r:byte(61)
 if state < 0 then r = 'W\1' .. string.rep('\0', 34) end
 local value = state > 0 and num(53) > now
 
-local id, fence, open = r:sub(5, 12), r:sub(13, 20), ARGV[1] == ''
+local id, fence, open, till = r:sub(5, 12), r:sub(13, 20), ARGV[1] == '', now + ARGV[6]
 local same = id == ARGV[2] or id == NONE
 local provisional = value and r:byte(61) == 0
 local live = value and not provisional and r:sub(65, 80) == ARGV[3]
@@ -31,8 +31,8 @@ local own = newer and (ARGV[4] == 'always' or ARGV[4] == 'cached' and (live or p
 if not newer and not provisional then return 0 end
 local ttl = math.max(ARGV[7], newer and (own and ARGV[6] or 0) or redis.call('PTTL', KEYS[1]))
 local lease = own and ARGV[5] .. struct.pack('>I4I4', math.floor(till / 4294967296), till % 4294967296)
-local raised = open and (same and fence or NONE) or (not same or order(fence) > 0) and ARGV[1] or fence
-local keep = 'W\1\0\0' .. (newer and ARGV[2] .. raised or r:sub(5, 20))
+local raise = not open and (not same or order(fence) > 0) and ARGV[1] or same and fence or NONE
+local keep = 'W\1\0\0' .. (newer and ARGV[2] .. raise or r:sub(5, 20))
 redis.call('DEL', KEYS[1])
 if state < 0 and not own then return 1 end
 local set = redis.pcall('SET', KEYS[1], keep .. (newer and (lease or NONE .. NONE) or r:sub(21, 36)), 'PX', ttl)
