@@ -215,11 +215,10 @@ function placeFor(native: string, folder: string): Place {
   chownSync(copy, nobody, nobody);
   cpSync(native, join(copy, 'native'), { recursive: true, verbatimSymlinks: true });
   mkdirSync(join(copy, 'data'));
-  return {
-    native: join(copy, 'native'),
-    data: join(copy, 'data'),
-    remove: () => rmSync(copy, { recursive: true, force: true }),
-  };
+  const remove = (): void => rmSync(copy, { recursive: true, force: true });
+  // Whoever gives up on the stack while this is starting calls nothing.
+  process.once('exit', remove);
+  return { native: join(copy, 'native'), data: join(copy, 'data'), remove };
 }
 
 /** Whether everybody may pass through all folders down to this one. */
