@@ -24,6 +24,8 @@ import { redisCheck } from './redis/health.ts';
 import { createRedisStore } from './redis/store.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
 import { createLimit, guard } from './sources/guard.ts';
+import { createSqlTable } from './sources/mssql.ts';
+import { createSqlPools } from './sources/mssql-client.ts';
 import { createPostgresTable } from './sources/postgres.ts';
 import { createPostgresPools } from './sources/postgres-client.ts';
 import { tableKeyColumns } from './sources/table.ts';
@@ -79,47 +81,7 @@ function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): v
     onError: (error) => console.error(error.message),
   });
   const store = createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS });
-  const clients = createCosmosClients();
-  const limits = {
-    concurrency: settings.WARMFEED_SOURCE_CONCURRENCY,
-    queue: settings.WARMFEED_SOURCE_QUEUE,
-    timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
-    breakerFailures: settings.WARMFEED_BREAKER_FAILURES,
-    breakerResetMs: settings.WARMFEED_BREAKER_RESET,
-  };
-  const watched = containers.map((container) => {
-    const { changeFeedMode } = container.source;
-    // Leases of one mode are of no use to the other.
-    const prefix = changeFeedMode === 'LatestVersion' ? leasePrefix : `${leasePrefix}all-`;
-    const source = createCosmosSource(
-      {
-        ...container.source,
-        replicaLagMs: settings.WARMFEED_REPLICA_LAG,
-        requestTimeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
-        leases: { container: settings.WARMFEED_LEASE_CONTAINER, prefix },
-      },
-      clients,
-    );
-    const guarded = guard(source, limits);
-    const columns = cosmosKeyColumns(container.source.partitionKey);
-    const entities = container.entities.map((entity) => ({ ...entity, source: guarded, columns }));
-    const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
-    return { definition: container.source, source, entities, prefix, fromBeginning };
-  });
-  const pools = createPostgresPools({ size: settings.WARMFEED_POOL_SIZE, timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT });
-  const polled = tables.map(({ source: definition, entities: resolved }) => {
-    const columns = tableKeyColumns(definition.key);
-    const common = {
-      connectionName: definition.connectionName,
-      table: definition.table,
-      columns,
-      requestTimeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
-    };
-    const retentionMs = settings.WARMFEED_OUTBOX_RETENTION;
-    const { source, log } = createPostgresTable({ ...common, connection: definition.connection, retentionMs }, pools);
-    const guarded = guard(source, limits);
-    return { definition, source, log, entities: resolved.map((entity) => ({ ...entity, source: guarded, columns })) };
-  });
+  const { watched, polled, closeSources } = openSources({ settings, leasePrefix, containers, tables });
   const entities = [...watched, ...polled].flatMap((place) => place.entities);
 
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
@@ -180,9 +142,9 @@ function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): v
   for (const ofOne of databases.values()) {
     const [first] = ofOne;
     if (first === undefined) continue;
-    const { kind, connectionName: connection } = first.definition;
-    const database = { kind, connection, pollers: ofOne.map(({ poller }) => poller) };
-    registerTableChanges(database, clock.now, stopping.signal);
+    const { kind, connectionName } = first.definition;
+    const database = { kind, connectionName, pollers: ofOne.map(({ poller }) => poller) };
+    registerTableChanges(database, () => clock.now(), stopping.signal);
   }
   registerHealth({
     problems: [],
@@ -203,8 +165,49 @@ function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): v
   app.hook.appTerminate(async () => {
     stopping.abort();
     await reader.drain();
-    clients.dispose();
-    await pools.close();
+    await closeSources();
     await connection.close();
   });
+}
+
+function openSources({ settings, leasePrefix, containers, tables }: ResolvedConfig) {
+  const clients = createCosmosClients();
+  const pool = { size: settings.WARMFEED_POOL_SIZE, timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT };
+  const postgresPools = createPostgresPools(pool);
+  const sqlPools = createSqlPools(pool);
+  const requestTimeoutMs = settings.WARMFEED_SOURCE_TIMEOUT;
+  const limits = {
+    concurrency: settings.WARMFEED_SOURCE_CONCURRENCY,
+    queue: settings.WARMFEED_SOURCE_QUEUE,
+    timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
+    breakerFailures: settings.WARMFEED_BREAKER_FAILURES,
+    breakerResetMs: settings.WARMFEED_BREAKER_RESET,
+  };
+  const watched = containers.map(({ source: definition, entities }) => {
+    const { changeFeedMode } = definition;
+    // Leases of one mode are of no use to the other.
+    const prefix = changeFeedMode === 'LatestVersion' ? leasePrefix : `${leasePrefix}all-`;
+    const leases = { container: settings.WARMFEED_LEASE_CONTAINER, prefix };
+    const replicaLagMs = settings.WARMFEED_REPLICA_LAG;
+    const source = createCosmosSource({ ...definition, replicaLagMs, requestTimeoutMs, leases }, clients);
+    const of = { source: guard(source, limits), columns: cosmosKeyColumns(definition.partitionKey) };
+    const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
+    return { definition, source, prefix, fromBeginning, entities: entities.map((entity) => ({ ...entity, ...of })) };
+  });
+  const polled = tables.map(({ source: definition, entities }) => {
+    const { connectionName, table } = definition;
+    const common = { connectionName, table, columns: tableKeyColumns(definition.key), requestTimeoutMs };
+    const retentionMs = settings.WARMFEED_OUTBOX_RETENTION;
+    const { source, log } =
+      definition.kind === 'postgres'
+        ? createPostgresTable({ ...common, connection: definition.connection, retentionMs }, postgresPools)
+        : createSqlTable({ ...common, connection: definition.connection }, sqlPools);
+    const of = { source: guard(source, limits), columns: common.columns };
+    return { definition, source, log, entities: entities.map((entity) => ({ ...entity, ...of })) };
+  });
+  const closeSources = async () => {
+    clients.dispose();
+    await Promise.all([postgresPools.close(), sqlPools.close()]);
+  };
+  return { watched, polled, closeSources };
 }

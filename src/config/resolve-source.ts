@@ -64,15 +64,11 @@ const KEY_TYPES: readonly string[] = [
 
 export function resolveSource(source: unknown, environment: Environment, report: Report): ResolvedSource | undefined {
   const definition = source as SourceDefinition | undefined;
-  switch (definition?.kind) {
-    case 'cosmos':
-      return resolveCosmos(definition, environment, report);
-    case 'postgres':
-    case 'sql':
-      return resolveTable(definition, environment, report);
-    default:
-      return report('source', 'must be cosmos({…}), postgres({…}) or sql({…})');
+  if (definition?.kind === 'cosmos') return resolveCosmos(definition, environment, report);
+  if (definition?.kind === 'postgres' || definition?.kind === 'sql') {
+    return resolveTable(definition, environment, report);
   }
+  return report('source', 'must be cosmos({…}), postgres({…}) or sql({…})');
 }
 
 /** Sources with the same text are one container or table. */
@@ -89,11 +85,14 @@ export function identityOf(source: ResolvedSource): unknown {
 
 /** The option in which two definitions of one place differ. */
 export function differenceOf(one: ResolvedSource, other: ResolvedSource): string | undefined {
-  const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
   if (one.kind !== 'cosmos' || other.kind !== 'cosmos') {
     return one.kind === other.kind && 'key' in one && isSame(one.key, 'key' in other && other.key) ? undefined : 'key';
   }
   return (['partitionKey', 'changeFeedMode'] as const).find((option) => !isSame(one[option], other[option]));
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function resolveCosmos(

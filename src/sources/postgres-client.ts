@@ -64,7 +64,8 @@ export function createPostgresPools(options: PoolOptions): PostgresPools {
   async function close(): Promise<void> {
     const made = await Promise.allSettled(pools.values());
     pools.clear();
-    await Promise.all(made.map((result) => (result.status === 'fulfilled' ? result.value.end() : undefined)));
+    const opened = made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    await Promise.all(opened.map((pool) => pool.end()));
   }
 
   return { get, close };

@@ -3,7 +3,7 @@
 
 import { WarmfeedError } from '../core/errors.ts';
 import { type Key, type KeyColumn, keyOfJson, keyText } from '../core/key.ts';
-import type { Change, ChangeLog, Floor, ReadOptions, ScannedPage, Source, SourceRead } from '../core/ports.ts';
+import type { ChangeLog, Floor, ReadOptions, ScannedPage, Source, SourceRead } from '../core/ports.ts';
 import { deadline, pause, untilAborted } from './deadline.ts';
 import {
   type PostgresConnection,
@@ -16,7 +16,7 @@ import { postgresError } from './postgres-errors.ts';
 import { createPostgresLog } from './postgres-log.ts';
 import { createDescription, type Description } from './postgres-table.ts';
 import { valueOf } from './postgres-values.ts';
-import { behind, isChangeRecord, qualified, quoted } from './table.ts';
+import { behind, changeOf, qualified, quoted } from './table.ts';
 
 export interface PostgresSourceOptions {
   readonly connection: PostgresConnection;
@@ -94,23 +94,6 @@ export function createPostgresTable(options: PostgresSourceOptions, pools: Postg
       LEFT JOIN ${from} t ON ${same}`;
   }
 
-  function readOf(key: Key, row: TextRow, { fields }: TextResult, described: Description): SourceRead {
-    const [system = '', horizon] = row;
-    const asOf = BigInt(horizon ?? 0);
-    const found = described.keyOf(row, fields, 4);
-    const at = {
-      asOf,
-      version: asOf,
-      partition: { id: `${system}`, ancestors: [] },
-      isTracked: row[2] === 't',
-    };
-    if (found === undefined) return { ...at, document: undefined, isStorable: !described.foldsKeys };
-    const document = Object.fromEntries(
-      fields.slice(4).map(({ name: column, dataTypeID }, i) => [column, valueOf(dataTypeID, row[i + 4] ?? null)]),
-    );
-    return { ...at, document, isStorable: keyText(found) === keyText(key) };
-  }
-
   async function scan({ continuation, limit }: { continuation?: string; limit: number }): Promise<ScannedPage> {
     const { casts } = await inTime(deadline(requestTimeoutMs), () => description());
     const after = continuation === undefined ? undefined : (JSON.parse(continuation) as string[]);
@@ -161,6 +144,23 @@ export function createPostgresTable(options: PostgresSourceOptions, pools: Postg
   return { source, log };
 }
 
+function readOf(key: Key, row: TextRow, { fields }: TextResult, described: Description): SourceRead {
+  const [system = '', horizon] = row;
+  const asOf = BigInt(horizon ?? 0);
+  const found = described.keyOf(row, fields, 4);
+  const at = {
+    asOf,
+    version: asOf,
+    partition: { id: `${system}`, ancestors: [] },
+    isTracked: row[2] === 't',
+  };
+  if (found === undefined) return { ...at, document: undefined, isStorable: !described.foldsKeys };
+  const document = Object.fromEntries(
+    fields.slice(4).map(({ name: column, dataTypeID }, i) => [column, valueOf(dataTypeID, row[i + 4] ?? null)]),
+  );
+  return { ...at, document, isStorable: keyText(found) === keyText(key) };
+}
+
 /** A pooled connection may have been cut while it was idle: what was read over it is asked once more. */
 async function againIfCut<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -173,18 +173,4 @@ async function againIfCut<T>(work: () => Promise<T>): Promise<T> {
 
 function isBehind({ partition, asOf }: SourceRead, floor: Floor | undefined): boolean {
   return asOf < (floor?.positions.get(partition.id) ?? 0n);
-}
-
-/** @throws WarmfeedError ROW_INVALID */
-function changeOf(item: unknown, columns: readonly KeyColumn[], place: string): Change {
-  if (!isChangeRecord(item)) throw new WarmfeedError('ROW_INVALID', `${place}: not a change of a table`);
-  try {
-    const key = keyOfJson(
-      columns,
-      columns.map((column) => item.key[column.name]),
-    );
-    return { key, version: item.position, document: undefined };
-  } catch (cause) {
-    throw new WarmfeedError('ROW_INVALID', `${place}: its change names no key of the configuration`, { cause });
-  }
 }
