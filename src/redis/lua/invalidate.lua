@@ -1,7 +1,7 @@
 -- INVAL: drops what is older than a change, raises the fence, revokes the lease. DEL first: works when out of memory.
 -- KEYS[1] record
--- ARGV[1] version; empty: drop whatever is there, and let the fence be, ARGV[2] identity, ARGV[3] stamp
--- ARGV[4] own lease: always, cached (if a value is dropped) or never, ARGV[5] token, ARGV[6] lease in ms, ARGV[7] fence in ms
+-- ARGV[1] version; empty: drop whatever is there, and let the fence be, ARGV[2] identity, ARGV[3] stamp, ARGV[4] own
+-- lease: always, cached (if a value is dropped) or never, ARGV[5] token, ARGV[6] lease in ms, ARGV[7] fence in ms
 -- Returns 0 ignored, 1 dropped, 2 dropped and leased
 local NONE = string.rep('\0', 8)
 local t = redis.call('TIME')
