@@ -12,7 +12,7 @@ import { closeAncestors } from './watermark.ts';
 export interface SyncDeps extends RefreshDeps {
   /** All entities of the source. */
   readonly entities: readonly Entity[];
-  readonly options: RefreshDeps['options'] & { readonly leaseMs: number; readonly fenceMs: number };
+  readonly options: RefreshDeps['options'] & { readonly fenceMs: number };
 }
 
 export function createSync(deps: SyncDeps) {
@@ -25,6 +25,11 @@ export function createSync(deps: SyncDeps) {
    */
   async function apply(items: readonly unknown[]): Promise<BatchReport> {
     const page = planPage(items, source, deps.entities, deps);
+    if (page.nameless > 0) {
+      // Something changed, nobody knows what: nothing that was cached before may be served any more.
+      await generations.bump(source.name);
+      observe({ kind: 'nameless', source: source.name, changes: page.nameless });
+    }
     const done = page.sample === undefined ? NOTHING : await applyTo(await locate(page.sample), page);
     const letters = [...page.letters, ...done.letters];
     await writeLetters(letters);
