@@ -6,7 +6,7 @@ import { app } from '@azure/functions';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
 import { ConfigError } from './core/errors.ts';
-import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
+import { createFeedWatch } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import type { Clock, Entropy } from './core/ports.ts';
@@ -41,12 +41,6 @@ const entropy: Entropy = {
     return token;
   },
   digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
-};
-
-const FEED_REMARKS: Record<FeedState, string | undefined> = {
-  watched: undefined,
-  starting: 'its trigger has no leases yet: is there a lease container, and may the app write to it?',
-  lost: 'its positions are being renewed',
 };
 
 try {
@@ -126,8 +120,8 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   const reader = createReader({ ...deps, reloads });
 
   registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
-  for (const container of watched) {
-    registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
+  const feeds = watched.map((container) => ({
+    waits: registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
       connection: container.definition.connectionName,
       database: container.definition.database,
       container: container.definition.container,
@@ -138,20 +132,28 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
       acquireMs: settings.WARMFEED_FEED_ACQUIRE,
       batch: settings.WARMFEED_FEED_BATCH,
       fromBeginning: container.fromBeginning,
-    });
-  }
-  const watches = watched.map(({ source, fromBeginning }) =>
-    createFeedWatch({ source: source.name, positions: () => source.feedPositions(), fromBeginning }, deps),
+    }),
+    watch: createFeedWatch(
+      {
+        source: container.source.name,
+        positions: () => container.source.feedPositions(),
+        fromBeginning: container.fromBeginning,
+      },
+      deps,
+    ),
+  }));
+  registerFeedWatch(
+    feeds.map(({ watch }) => watch),
+    settings.WARMFEED_FEED_WATCH,
   );
-  registerFeedWatch(watches, settings.WARMFEED_FEED_WATCH);
   registerHealth({
     problems: [],
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
       ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
-      ...watches.map((watch) => ({
+      ...feeds.map(({ watch, waits }) => ({
         name: `feed of ${watch.source}`,
-        check: async () => FEED_REMARKS[(await watch.look()).state],
+        check: async () => (await watch.look()).remark ?? waits(),
       })),
     ],
   });

@@ -206,6 +206,8 @@ export type CacheEvent =
   | { readonly kind: 'healed'; readonly source: string }
   /** New positions of a feed, or lost ones: everything cached of the source has become old. */
   | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
+  /** A feed that nobody follows, and why: everything cached of the source has become old. */
+  | { readonly kind: 'feed-unfollowed'; readonly source: string; readonly remark: string }
   /** A feed told of changes without saying of what: everything cached of the source has become old. */
   | { readonly kind: 'nameless'; readonly source: string; readonly changes: number }
   | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
