@@ -41,6 +41,8 @@ const CLOCKS_APART_MS = 60_000;
 export function createFeedWatch(feed: WatchedFeed, deps: FeedWatchDeps) {
   const { store, keys, generations, clock, observe } = deps;
   const key = keys.feed(feed.source);
+  /** Of the process's first check: the feed starts when it does. */
+  let patienceMs = PATIENCE_MS;
 
   /** How the feed stands, without doing anything about it. @throws WarmfeedError STORE_* or SOURCE_* */
   async function look() {
@@ -64,12 +66,13 @@ export function createFeedWatch(feed: WatchedFeed, deps: FeedWatchDeps) {
 
   /**
    * Compares with what is remembered, makes old what may have missed a change, and remembers. Idempotent, also when
-   * several processes do it at a time. A feed without positions is waited for a little; while it has none, each check
-   * makes everything cached old, so that what nobody follows is not served for its whole life.
+   * several processes do it at a time. The first check waits a little for a feed without positions; while it has none,
+   * each check makes everything cached old, so that what nobody follows is not served for its whole life.
    * @throws WarmfeedError STORE_* or SOURCE_*
    */
   async function check(): Promise<FeedState> {
-    const end = clock.now() + PATIENCE_MS;
+    const end = clock.now() + patienceMs;
+    patienceMs = 0;
     for (let isOld = false; ; ) {
       const { state, found, remembered, remark } = await look();
       if (state === 'watched') return state;
@@ -82,7 +85,7 @@ export function createFeedWatch(feed: WatchedFeed, deps: FeedWatchDeps) {
         return 'watched';
       }
       const isOver = clock.now() >= end;
-      if (!isOld && (state === 'gone' || isOver)) {
+      if (isOver || (state === 'gone' && !isOld)) {
         isOld = true;
         await generations.bump(feed.source);
         if (state === 'gone') await store.remember(key, VANISHED);
