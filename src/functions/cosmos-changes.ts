@@ -72,5 +72,5 @@ export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): ()
 /** The same for every delivery of a page: its first item's end, where version and etag stand. */
 function idOf(page: unknown): string {
   const [first] = Array.isArray(page) ? (page as unknown[]) : [page];
-  return String(JSON.stringify(first)).slice(-400);
+  return JSON.stringify([first]).slice(-400);
 }

@@ -89,8 +89,14 @@ describe('all versions and deletes', () => {
     const step = (operationType: string, id: string, n?: number) =>
       ({ operationType, id, ...(n === undefined ? {} : { resourceBody: { id, region: 'eu', n } }) }) as OperationInput;
     const steps = [
-      ...[step('Create', 't1', 1), step('Replace', 't1', 2), step('Delete', 't1'), step('Create', 't1', 3)],
-      ...[step('Create', 't2', 1), step('Delete', 't2'), step('Create', 't2', 2), step('Delete', 't2')],
+      step('Create', 't1', 1),
+      step('Replace', 't1', 2),
+      step('Delete', 't1'),
+      step('Create', 't1', 3),
+      step('Create', 't2', 1),
+      step('Delete', 't2'),
+      step('Create', 't2', 2),
+      step('Delete', 't2'),
     ];
     expect((await stack.widgets.items.batch(steps, 'eu')).code).toBe(200);
     for (const [i, id] of ids.entries()) {
@@ -181,7 +187,7 @@ describe('all versions and deletes', () => {
     await during(240);
     traffic.isOn = false;
     await load;
-    expect([...statuses].toSorted()).toEqual([200, 404]);
+    expect(statuses).toEqual(new Set([200, 404]));
     for (const { region, id } of keys) {
       const { resource } = await stack.widgets.item(id, region).read<{ n: number }>();
       for (const entity of ['order', 'any']) {
