@@ -9,7 +9,7 @@ import { ConfigError } from './core/errors.ts';
 import { createFeedWatch } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
-import { createPoller, type LogState } from './core/poll.ts';
+import { createPoller } from './core/poll.ts';
 import type { Clock, Entropy } from './core/ports.ts';
 import { createReader } from './core/read.ts';
 import { createSync } from './core/sync.ts';
@@ -48,13 +48,6 @@ const entropy: Entropy = {
     return token;
   },
   digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
-};
-
-const FEED_REMARKS: Record<LogState, string | undefined> = {
-  watched: undefined,
-  starting: 'nobody has read it yet: does its function run, and may the app write its leases?',
-  lost: 'its positions are being renewed',
-  untracked: 'nothing records its changes, so items live for their ttl: see infra/sql',
 };
 
 try {
@@ -108,8 +101,8 @@ function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): v
   const reader = createReader({ ...deps, reloads });
 
   registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
-  for (const container of watched) {
-    registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
+  const feeds = watched.map((container) => ({
+    waits: registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
       connection: container.definition.connectionName,
       database: container.definition.database,
       container: container.definition.container,
@@ -120,11 +113,17 @@ function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): v
       acquireMs: settings.WARMFEED_FEED_ACQUIRE,
       batch: settings.WARMFEED_FEED_BATCH,
       fromBeginning: container.fromBeginning,
-    });
-  }
-  const watches = watched.map(({ source, fromBeginning }) =>
-    createFeedWatch({ source: source.name, positions: () => source.feedPositions(), fromBeginning }, deps),
-  );
+    }),
+    watch: createFeedWatch(
+      {
+        source: container.source.name,
+        positions: () => container.source.feedPositions(),
+        fromBeginning: container.fromBeginning,
+      },
+      deps,
+    ),
+  }));
+  const watches = feeds.map(({ watch }) => watch);
   if (watches.length > 0) registerFeedWatch(watches, settings.WARMFEED_FEED_WATCH);
   const stopping = new AbortController();
   const pollers = polled.map(({ definition, source, log, entities: polledEntities }) => {
@@ -151,13 +150,13 @@ function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): v
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
       ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
-      ...watches.map((watch) => ({
+      ...feeds.map(({ watch, waits }) => ({
         name: `feed of ${watch.source}`,
-        check: async () => FEED_REMARKS[(await watch.look()).state],
+        check: async () => (await watch.look()).remark ?? waits(),
       })),
       ...pollers.flatMap(({ source, poller }) => [
         { name: source.name, check: () => source.check().then(() => undefined) },
-        { name: `feed of ${source.name}`, check: async () => FEED_REMARKS[await poller.look()] },
+        { name: `feed of ${source.name}`, check: () => poller.remark() },
       ]),
     ],
   });

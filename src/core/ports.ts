@@ -247,6 +247,10 @@ export type CacheEvent =
   | { readonly kind: 'poll-failed'; readonly source: string; readonly error: unknown }
   /** New positions of a feed, or lost ones: everything cached of the source has become old. */
   | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
+  /** A feed that nobody follows, and why: everything cached of the source has become old. */
+  | { readonly kind: 'feed-unfollowed'; readonly source: string; readonly remark: string }
+  /** A feed told of changes without saying of what: everything cached of the source has become old. */
+  | { readonly kind: 'nameless'; readonly source: string; readonly changes: number }
   | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
 
 /** `stored…` or why a fill was refused. */

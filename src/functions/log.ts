@@ -42,6 +42,14 @@ export function createLog(now: () => number): Observe {
         return event.are === 'new'
           ? console.info(`the change feed of ${event.source} has started`)
           : console.warn(`the change feed of ${event.source} lost its positions: everything cached of it is old now`);
+      case 'feed-unfollowed':
+        return console.warn(
+          `nobody follows the change feed of ${event.source}, so everything cached of it is old now: ${event.remark}`,
+        );
+      case 'nameless':
+        return console.error(
+          `the change feed of ${event.source} brought ${event.changes} item(s) that name no document: everything cached of it is old now. Is changeFeedMode that of the feed, and partitionKey that of the container?`,
+        );
       case 'seeded':
         return console.info(`watermark of ${event.source} ${event.partition} is known: ${event.position}`);
       case 'fill':
