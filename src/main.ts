@@ -11,14 +11,18 @@ import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import type { Clock, Entropy } from './core/ports.ts';
 import { createReader } from './core/read.ts';
+import { createSessions } from './core/session.ts';
+import type { SessionEntropy } from './core/session-ports.ts';
 import { createSync } from './core/sync.ts';
 import { registerCosmosChanges } from './functions/cosmos-changes.ts';
 import { registerEntities } from './functions/entities.ts';
 import { registerFeedWatch } from './functions/feed-watch.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
+import { registerSessions } from './functions/sessions.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
+import { createSessionStore } from './redis/session-store.ts';
 import { createRedisStore } from './redis/store.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
 import { createLimit, guard } from './sources/guard.ts';
@@ -43,6 +47,13 @@ const entropy: Entropy = {
   digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
 };
 
+const sessionEntropy: SessionEntropy = {
+  id: () => randomBytes(16).toString('base64url'),
+  token: entropy.token,
+  sha256: (bytes) => createHash('sha256').update(bytes).digest(),
+  base64url: (bytes) => Buffer.from(bytes).toString('base64url'),
+};
+
 const FEED_REMARKS: Record<FeedState, string | undefined> = {
   watched: undefined,
   starting: 'its trigger has no leases yet: is there a lease container, and may the app write to it?',
@@ -62,7 +73,7 @@ function loadDefinition(): CacheDefinition {
   return (require('./cache.config.ts') as { default: CacheDefinition }).default;
 }
 
-function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
+function start({ settings, leasePrefix, containers, sessions }: ResolvedConfig): void {
   const observe = createLog(() => clock.now());
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
@@ -126,6 +137,21 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   const reader = createReader({ ...deps, reloads });
 
   registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
+  if (sessions !== undefined) {
+    const { life, maxBytes, subject = () => undefined } = sessions;
+    registerSessions({
+      sessions: createSessions({
+        store: createSessionStore(connection),
+        keys,
+        entropy: sessionEntropy,
+        life,
+        maxBytes,
+        subject,
+      }),
+      maxBytes,
+      hasSubjects: sessions.subject !== undefined,
+    });
+  }
   for (const container of watched) {
     registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
       connection: container.definition.connectionName,

@@ -6,13 +6,11 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
+import { type CosmosConnection, duration, type Report, resolveConnection, resolveText } from './checks.ts';
 import type { CacheDefinition, CosmosDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { type ResolvedSessions, resolveSessions } from './resolve-sessions.ts';
 import { type Environment, leasePrefix, readSettings, type Settings } from './settings.ts';
 import { parseDuration, parseSize } from './units.ts';
-
-export type CosmosConnection =
-  | { readonly connectionString: string }
-  | { readonly endpoint: string; readonly clientId: string | undefined };
 
 export interface ResolvedCosmos {
   readonly kind: 'cosmos';
@@ -36,10 +34,9 @@ export interface ResolvedConfig {
   readonly settings: Settings;
   readonly leasePrefix: string;
   readonly containers: readonly ResolvedContainer[];
+  /** Undefined: no session state. */
+  readonly sessions: ResolvedSessions | undefined;
 }
-
-/** Notes a problem at a path below the caller's. */
-type Report = (path: string, message: string) => undefined;
 
 /** @throws ConfigError with every problem of the definition and the settings */
 export function resolveConfig(definition: CacheDefinition, environment: Environment): ResolvedConfig {
@@ -55,8 +52,12 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
     return resolveEntity(name, entity as unknown as EntityDefinition, environment, report);
   });
   const containers = byContainer(entities, problems);
+  const sessions = resolveSessions(definition.sessions, environment, (path, message) => {
+    problems.push({ path: path === '' ? 'sessions' : `sessions.${path}`, message });
+    return undefined;
+  });
   if (problems.length > 0) throw new ConfigError(problems);
-  return { settings, leasePrefix: leasePrefix(settings, environment), containers };
+  return { settings, leasePrefix: leasePrefix(settings, environment), containers, sessions };
 }
 
 const OPTIONS =
@@ -150,12 +151,6 @@ function resolveHttp(http: HttpOptions, report: Report): Entity['http'] {
   };
 }
 
-function duration(path: string, text: unknown, report: Report, least = 0): number | undefined {
-  const ms = parseDuration(text);
-  if (ms === undefined) return report(path, 'must be a duration such as "30s", "5m" or "1h"');
-  return ms >= least ? ms : report(path, `must be at least ${least}ms`);
-}
-
 function resolveSource(source: unknown, environment: Environment, report: Report): ResolvedCosmos | undefined {
   const definition = source as CosmosDefinition | undefined;
   if (definition?.kind !== 'cosmos') return report('source', 'must be cosmos({…})');
@@ -163,7 +158,7 @@ function resolveSource(source: unknown, environment: Environment, report: Report
   const resolved = {
     kind: 'cosmos' as const,
     connectionName: connection,
-    connection: resolveConnection(connection, environment, report),
+    connection: resolveConnection('source.connection', connection, environment, report),
     database: resolveText('source.database', database, environment, report),
     container: resolveText('source.container', container, environment, report),
     partitionKey: [...(Array.isArray(partitionKey) ? partitionKey : [])],
@@ -180,33 +175,6 @@ function resolveSource(source: unknown, environment: Environment, report: Report
   return to && db && coll && changeFeedMode
     ? { ...resolved, connection: to, database: db, container: coll, changeFeedMode }
     : undefined;
-}
-
-function resolveConnection(name: unknown, environment: Environment, report: Report): CosmosConnection | undefined {
-  const path = 'source.connection';
-  if (typeof name !== 'string' || !/^[A-Za-z]\w*$/.test(name))
-    return report(path, 'must be the name of an app setting');
-  const connectionString = environment[name];
-  if (connectionString) {
-    return /AccountEndpoint=https?:\/\/[^;]+;.*AccountKey=[^;]+/i.test(connectionString)
-      ? { connectionString }
-      : report(path, `the app setting ${name} is no connection string "AccountEndpoint=…;AccountKey=…;"`);
-  }
-  const endpoint = environment[`${name}__accountEndpoint`];
-  if (!endpoint) return report(path, `neither the app setting ${name} nor ${name}__accountEndpoint is set`);
-  if (!URL.canParse(endpoint)) return report(path, `the app setting ${name}__accountEndpoint is no URL`);
-  return { endpoint, clientId: environment[`${name}__clientId`] };
-}
-
-function resolveText(path: string, text: unknown, environment: Environment, report: Report): string | undefined {
-  if (typeof text !== 'string' || text === '') return report(path, 'must be a name');
-  let missing: string | undefined;
-  const resolved = text.replace(/%(\w+)%/g, (_, name: string) => {
-    const value = environment[name];
-    if (!value) missing = name;
-    return value ?? '';
-  });
-  return missing === undefined ? resolved : report(path, `the app setting ${missing} is missing`);
 }
 
 /** Entities of one container share its feed, so they must agree on what it is. */
