@@ -5,13 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { app } from '@azure/functions';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
+import type { ResolvedSessions } from './config/resolve-sessions.ts';
+import type { Settings } from './config/settings.ts';
 import { ConfigError } from './core/errors.ts';
 import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
-import { redisKeys } from './core/key.ts';
-import type { Clock, Entropy } from './core/ports.ts';
+import { type RedisKeys, redisKeys } from './core/key.ts';
+import type { Clock, Entropy, Observe } from './core/ports.ts';
 import { createReader } from './core/read.ts';
 import { createSessions } from './core/session.ts';
+import { createMirror } from './core/session-mirror.ts';
 import type { SessionEntropy } from './core/session-ports.ts';
 import { createSync } from './core/sync.ts';
 import { registerCosmosChanges } from './functions/cosmos-changes.ts';
@@ -20,12 +23,13 @@ import { registerFeedWatch } from './functions/feed-watch.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
 import { registerSessions } from './functions/sessions.ts';
-import { createRedisConnection } from './redis/connection.ts';
+import { createRedisConnection, type RedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
 import { createSessionStore } from './redis/session-store.ts';
 import { createRedisStore } from './redis/store.ts';
-import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
-import { createLimit, guard } from './sources/guard.ts';
+import { type CosmosClients, cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
+import { createCosmosSessions } from './sources/cosmos-sessions.ts';
+import { createLimit, type GuardLimits, guard } from './sources/guard.ts';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -137,21 +141,8 @@ function start({ settings, leasePrefix, containers, sessions }: ResolvedConfig):
   const reader = createReader({ ...deps, reloads });
 
   registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
-  if (sessions !== undefined) {
-    const { life, maxBytes, subject = () => undefined } = sessions;
-    registerSessions({
-      sessions: createSessions({
-        store: createSessionStore(connection),
-        keys,
-        entropy: sessionEntropy,
-        life,
-        maxBytes,
-        subject,
-      }),
-      maxBytes,
-      hasSubjects: sessions.subject !== undefined,
-    });
-  }
+  const started = sessions && startSessions(sessions, { settings, keys, connection, clients, limits, observe });
+  const copy = started?.copy;
   for (const container of watched) {
     registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
       connection: container.definition.connectionName,
@@ -175,6 +166,7 @@ function start({ settings, leasePrefix, containers, sessions }: ResolvedConfig):
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
       ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
+      ...(copy === undefined ? [] : [{ name: copy.name, check: () => copy.check().then(() => undefined) }]),
       ...watches.map((watch) => ({
         name: `feed of ${watch.source}`,
         check: async () => FEED_REMARKS[(await watch.look()).state],
@@ -183,8 +175,40 @@ function start({ settings, leasePrefix, containers, sessions }: ResolvedConfig):
   });
 
   app.hook.appTerminate(async () => {
-    await reader.drain();
+    await Promise.all([reader.drain(), started?.mirror?.drain(settings.WARMFEED_SESSION_DRAIN)]);
     clients.dispose();
     await connection.close();
   });
+}
+
+interface SessionClients {
+  readonly settings: Settings;
+  readonly keys: RedisKeys;
+  readonly connection: RedisConnection;
+  readonly clients: CosmosClients;
+  readonly limits: GuardLimits;
+  readonly observe: Observe;
+}
+
+/** Session state, with its durable copy where one is configured. */
+function startSessions(
+  { life, maxBytes, subject, durable }: ResolvedSessions,
+  { settings, keys, connection, clients, limits, observe }: SessionClients,
+) {
+  const store = createSessionStore(connection);
+  const copy = durable && createCosmosSessions({ ...durable, limits }, clients);
+  const capacity = settings.WARMFEED_SESSION_QUEUE;
+  const mirrored = { store, keys, entropy: sessionEntropy, clock, observe, markMs: life.absoluteMs, capacity };
+  const mirror = copy && createMirror({ ...mirrored, copy });
+  const sessions = createSessions({
+    store,
+    keys,
+    entropy: sessionEntropy,
+    life,
+    maxBytes,
+    subject: subject ?? (() => undefined),
+    ...(copy && mirror && { durable: { copy, mirror: (name: string) => mirror.add(name) } }),
+  });
+  registerSessions({ sessions, maxBytes, hasSubjects: subject !== undefined });
+  return { copy, mirror };
 }

@@ -204,6 +204,8 @@ export type CacheEvent =
   | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
   | { readonly kind: 'seeded'; readonly source: string; readonly partition: string; readonly position: Position }
   | { readonly kind: 'healed'; readonly source: string }
+  /** A session's durable copy is behind Redis for now. */
+  | { readonly kind: 'session-not-copied'; readonly reason: string; readonly error?: unknown }
   /** New positions of a feed, or lost ones: everything cached of the source has become old. */
   | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
   | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };

@@ -56,9 +56,10 @@ export interface SessionStore {
 
 /** The durable copy of sessions, by the digest of their ids. Every method rejects with WarmfeedError SOURCE_*. */
 export interface DurableSessions {
+  /** What is certainly the newest that is kept. */
   read(name: string): Promise<SessionRecord | 'ended' | undefined>;
-  /** Keeps it unless a newer one is kept, or it has ended. */
-  write(name: string, session: SessionRecord, leftMs: number): Promise<void>;
+  /** Keeps it, unless a newer one is kept already, or it has ended. */
+  write(name: string, session: SessionRecord, leftMs: number): Promise<'kept' | 'ended'>;
   /** From now on it is ended for whoever reads or writes it. */
   end(name: string, keepMs: number): Promise<void>;
   /** Names of the live sessions of a subject. */
