@@ -7,7 +7,7 @@ import { WarmfeedError } from '../core/errors.ts';
 import type { DurableSessions } from '../core/session-ports.ts';
 import type { SessionRecord } from '../core/session-record.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
-import { sourceError } from './cosmos-errors.ts';
+import { READ_SESSION_NOT_AVAILABLE, sourceError } from './cosmos-errors.ts';
 import { deadline } from './deadline.ts';
 import { createGuard, type GuardLimits } from './guard.ts';
 
@@ -84,8 +84,11 @@ export function createCosmosSessions(options: CosmosSessionsOptions, clients: Co
 
   async function stored(items: Container, name: string, signal: AbortSignal): Promise<Stored | undefined> {
     const response = await items.item(name, name).read<Live | Ended>({ abortSignal: signal });
-    const { statusCode, resource, etag, headers } = response;
+    const { statusCode, substatus = 0, resource, etag, headers } = response;
     if (statusCode !== 404 && resource !== undefined) return { document: resource, etag };
+    if (substatus === READ_SESSION_NOT_AVAILABLE) {
+      throw new WarmfeedError('SOURCE_UNAVAILABLE', `${place}: a replica lags behind`, { retryable: true });
+    }
     // Only a 404 that tells a position is an absent item: without one it is the container that is missing.
     if (headers['x-ms-session-token'] !== undefined) return undefined;
     throw new WarmfeedError('SOURCE_REJECTED', `${place}: the database or the container does not exist`);
