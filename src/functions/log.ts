@@ -36,6 +36,10 @@ export function createLog(now: () => number): Observe {
         return console.error(
           `dead letter of ${event.entity || 'an unknown entity'}: ${event.reason}${event.written ? '' : ' (it could not be written)'}`,
         );
+      case 'session-not-copied': {
+        const why = event.error === undefined ? '' : `: ${messageOf(event.error)}`;
+        return sayRarely(`session ${event.reason}`, `a session was not copied, ${event.reason}${why}`);
+      }
       case 'healed':
         return console.warn(`generation of ${event.source} had been rolled back, and was renewed`);
       case 'feed-positions':
