@@ -377,7 +377,6 @@ module app 'modules/function-app.bicep' = {
         COSMOS_DATABASE: cosmosDatabase
         REDIS_URL: redis.outputs.url
         REDIS_URL__credential: 'managedidentity'
-        REDIS_URL__clientId: identity.outputs.clientId
         WARMFEED_APP: appName
         WARMFEED_REDIS_CLUSTERING: redisClustering
         WARMFEED_REPLICA_LAG: replicaLag

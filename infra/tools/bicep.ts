@@ -2,8 +2,9 @@
 // infra/main.bicep, and any warning is a failure: `npm run infra`.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const VERSION = '0.47.16';
@@ -41,6 +42,42 @@ export function buildBicep({ command }: Bicep, file = MAIN): Built {
   const linted = run(command, ['lint', file]);
   if (built.error) throw built.error;
   return { template: built.stdout, findings: `${built.stderr}${linted.stdout}${linted.stderr}`.trim() };
+}
+
+/** A resource as Azure Resource Manager would be given it: what only Azure knows is left as `[reference(…)…]`. */
+export interface PredictedResource {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly [other: string]: unknown;
+}
+
+/** All resources that a deployment of infra/main.bicep with these parameters makes. */
+export function predictBicep({ command }: Bicep, parameters: Readonly<Record<string, unknown>>): PredictedResource[] {
+  const folder = mkdtempSync(join(tmpdir(), 'warmfeed-bicep-'));
+  try {
+    const lines = Object.entries(parameters).map(([name, value]) => `param ${name} = json('${JSON.stringify(value)}')`);
+    const file = join(folder, 'main.bicepparam');
+    writeFileSync(file, [`using '${relative(folder, MAIN)}'`, ...lines].join('\n'));
+    const some = '00000000-0000-4000-8000-000000000000';
+    const where = [
+      '--subscription-id',
+      some,
+      '--tenant-id',
+      some,
+      '--location',
+      'westeurope',
+      '--deployment-name',
+      'x',
+    ];
+    const { status, stderr } = run(command, ['snapshot', file, '--mode', 'overwrite', ...where]);
+    if (status !== 0) throw new Error(stderr);
+    const text = readFileSync(join(folder, 'main.snapshot.json'), 'utf8');
+    return (JSON.parse(text) as { predictedResources: PredictedResource[] }).predictedResources;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function restore(): string | undefined {
