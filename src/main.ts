@@ -17,6 +17,7 @@ import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
+import { entraTokens } from './redis/identity.ts';
 import { createRedisStore } from './redis/store.ts';
 import { createLimit } from './sources/guard.ts';
 
@@ -40,6 +41,7 @@ function start(config: ResolvedConfig): void {
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
     clustering: settings.WARMFEED_REDIS_CLUSTERING,
+    tokens: settings.REDIS_URL__credential === 'managedidentity' ? entraTokens() : undefined,
     socketTimeoutMs: settings.WARMFEED_REDIS_TIMEOUT,
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
