@@ -12,6 +12,8 @@ import { ConfigError } from './core/errors.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import { createReader } from './core/read.ts';
+import { createManyReader } from './core/read-many.ts';
+import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
@@ -67,6 +69,8 @@ function start(config: ResolvedConfig): void {
   const reader = createReader({ ...deps, reloads });
   const stopping = new AbortController();
 
+  const manyReader = createManyReader({ ...deps, reader });
+  registerBatch({ entities, reader: manyReader });
   registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
   const sessions = startSessions(config.sessions, {
     settings,
@@ -89,7 +93,7 @@ function start(config: ResolvedConfig): void {
 
   app.hook.appTerminate(async () => {
     stopping.abort();
-    await Promise.all([reader.drain(), sessions.drain()]);
+    await Promise.all([reader.drain(), manyReader.drain(), sessions.drain()]);
     await closeSources();
     await connection.close();
   });

@@ -3,12 +3,13 @@
 
 import { hash64 } from './bytes.ts';
 import { type Entity, type Represented, represent } from './entity.ts';
-import { isSourceError, isStoreError } from './errors.ts';
+import { isSourceError } from './errors.ts';
 import type { Key } from './key.ts';
 import { createLoader, type LoadAnswer, type LoaderDeps, type LoadRequest } from './load.ts';
+import { type Cached, createLookUp } from './look-up.ts';
 import { type Directives, judge, refreshesEarly, servesOnError } from './policy.ts';
 import type { Floor, Guarantee } from './ports.ts';
-import { asOfOf, decodeEntry, type Entry, hasIdentity, hasStamp } from './record.ts';
+import { asOfOf, type Entry, hasIdentity } from './record.ts';
 
 export interface ReadRequest {
   readonly entity: Entity;
@@ -48,14 +49,10 @@ export interface ReaderDeps extends LoaderDeps {
   readonly reloads: Limit;
 }
 
-interface Cached {
-  readonly entry: Entry;
-  readonly nowMs: number;
-}
-
 export function createReader(deps: ReaderDeps) {
-  const { store, keys, generations, entropy, observe } = deps;
+  const { keys, entropy, observe } = deps;
   const load = createLoader(deps);
+  const { one: lookUp } = createLookUp(deps);
   const flights = new Map<string, Promise<LoadAnswer>>();
   const background = new Set<Promise<unknown>>();
 
@@ -86,29 +83,6 @@ export function createReader(deps: ReaderDeps) {
       if (!isSourceError(error)) throw error;
       observe({ kind: 'source-failed', entity: entity.name, error });
       return staleOr(error, entity, recordKey);
-    }
-  }
-
-  /** The live entry of a key; undefined also where the cache cannot be asked. */
-  async function lookUp(entity: Entity, recordKey: string): Promise<Cached | undefined> {
-    try {
-      let snapshot = generations.current();
-      const isCached = snapshot !== undefined;
-      let bytes: Uint8Array | undefined;
-      if (snapshot !== undefined) bytes = await store.get(recordKey);
-      else [bytes, snapshot] = await Promise.all([store.get(recordKey), generations.refresh()]);
-      const entry = bytes && decodeEntry(bytes);
-      if (entry === undefined) return undefined;
-      if (!hasStamp(entry, generations.stamp(entity, snapshot))) {
-        if (!isCached) return undefined;
-        snapshot = await generations.refresh();
-        if (!hasStamp(entry, generations.stamp(entity, snapshot))) return undefined;
-      }
-      return { entry, nowMs: generations.storeTime(snapshot) };
-    } catch (error) {
-      if (!isStoreError(error)) throw error;
-      observe({ kind: 'store-failed', during: 'look-up', error });
-      return undefined;
     }
   }
 

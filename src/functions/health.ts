@@ -2,7 +2,7 @@
 
 import { app, type HttpResponseInit } from '@azure/functions';
 import { type ConfigProblem, isWarmfeedError } from '../core/errors.ts';
-import { methodNotAllowed } from './http.ts';
+import { METHODS, methodNotAllowed } from './http.ts';
 
 export interface HealthCheck {
   readonly name: string;
@@ -17,7 +17,6 @@ interface CheckState {
 }
 
 const CHECK_TIMEOUT_MS = 2000;
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 export function registerHealth(options: { checks: readonly HealthCheck[]; problems: readonly ConfigProblem[] }): void {
   register('live', () => Promise.resolve(json(200, { status: 'ok' })));

@@ -3,13 +3,11 @@
 
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import { isSourceError, isStoreError, WarmfeedError } from '../core/errors.ts';
-import { type JsonText, parseObject } from '../core/json.ts';
 import type { SessionSummary } from '../core/session.ts';
 import type { SessionContent } from '../core/session-record.ts';
 import { answerError, etagText, evaluate, NOSNIFF, problem } from './http.ts';
 
 export const SESSION_ID = 'x-session-id';
-export const JSON_TYPE = 'application/json';
 export const PATCH_TYPE = 'application/merge-patch+json';
 
 const HEADERS = { ...NOSNIFF, 'cache-control': 'no-store' };
@@ -24,41 +22,6 @@ export function sessionIdOf(request: HttpRequest): string | undefined {
   const id = request.headers.get(SESSION_ID);
   if (!id) throw new WarmfeedError('BAD_REQUEST', `the header ${SESSION_ID} is missing`);
   return ID.test(id) ? id : undefined;
-}
-
-/**
- * A request's JSON object, or the answer that says why there is none.
- * @param absent what stands for no body at all; undefined: there must be one
- */
-export async function bodyOf(
-  request: HttpRequest,
-  expected: { readonly type: string; readonly maxBytes: number; readonly absent?: JsonText },
-): Promise<JsonText | { readonly answer: HttpResponseInit }> {
-  const tooLarge = { answer: answerTooLarge(expected.maxBytes) };
-  if (Number(request.headers.get('content-length') ?? 0) > expected.maxBytes) return tooLarge;
-  const bytes = new Uint8Array(await request.arrayBuffer());
-  if (bytes.length === 0 && request.headers.has('transfer-encoding')) {
-    // The host hands over nothing of such a body, which is other than a request without one.
-    return { answer: problem(411, 'length-required', 'the body must come with a Content-Length') };
-  }
-  if (bytes.length === 0 && expected.absent !== undefined) return expected.absent;
-  if (bytes.length > expected.maxBytes) return tooLarge;
-  const encoding = request.headers.get('content-encoding') ?? 'identity';
-  if (encoding.toLowerCase() !== 'identity') {
-    const detail = 'the body must not be encoded';
-    return { answer: problem(415, 'unsupported-encoding', detail, { 'accept-encoding': 'identity' }) };
-  }
-  if (!isType(request.headers.get('content-type') ?? '', expected.type)) {
-    const accepted = request.method === 'PATCH' ? 'accept-patch' : 'accept';
-    const detail = `the body must be ${expected.type}, in UTF-8`;
-    return { answer: problem(415, 'unsupported-type', detail, { [accepted]: expected.type }) };
-  }
-  return parseObject(bytes, 'the body');
-}
-
-function isType(field: string, type: string): boolean {
-  const [essence = '', ...parameters] = field.toLowerCase().split(';');
-  return essence.trim() === type && parameters.every((each) => /^\s*charset="?utf-8"?\s*$/.test(each));
 }
 
 /** What the request's preconditions say about a session: undefined where they hold. */
@@ -106,10 +69,6 @@ export function answerRefused(session: SessionContent, status: 304 | 412 = 412):
   const headers = { ...HEADERS, etag: etagOf(session) };
   if (status === 304) return { status, headers };
   return problem(412, 'precondition-failed', 'the session is another than the one the request asks for', headers);
-}
-
-export function answerTooLarge(maxBytes: number): HttpResponseInit {
-  return problem(413, 'too-large', `a session may have ${maxBytes} bytes`);
 }
 
 /** Unknown, ended, expired and forged: nobody learns which. */

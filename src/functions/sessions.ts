@@ -5,7 +5,8 @@ import { isSourceError, isWarmfeedError, WarmfeedError } from '../core/errors.ts
 import { type JsonText, mergePatch, textOf } from '../core/json.ts';
 import type { Sessions } from '../core/session.ts';
 import { dataOf } from '../core/session-record.ts';
-import { methodNotAllowed } from './http.ts';
+import { answerTooLarge, bodyOf, JSON_TYPE } from './body.ts';
+import { METHODS, methodNotAllowed } from './http.ts';
 import {
   answerCreated,
   answerEmpty,
@@ -13,12 +14,9 @@ import {
   answerRefused,
   answerSession,
   answerSessionError,
-  answerTooLarge,
   BUSY,
-  bodyOf,
   ENDED,
   EXISTS,
-  JSON_TYPE,
   NO_SESSION,
   PATCH_TYPE,
   refusal,
@@ -38,7 +36,7 @@ type Handler = (request: HttpRequest, routes: SessionRoutes) => Promise<HttpResp
 type Method = (typeof METHODS)[number];
 
 // The host answers a method that is not registered with its own 404; a client deserves 405 and Allow.
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+const WHAT = 'a session';
 const EMPTY = textOf({});
 
 export function registerSessions(routes: SessionRoutes): void {
@@ -77,7 +75,7 @@ function report(error: unknown, context: InvocationContext): void {
 }
 
 async function create(request: HttpRequest, { sessions, maxBytes }: SessionRoutes): Promise<HttpResponseInit> {
-  const body = await bodyOf(request, { type: JSON_TYPE, maxBytes, absent: EMPTY });
+  const body = await bodyOf(request, { type: JSON_TYPE, maxBytes, what: WHAT, absent: EMPTY });
   if ('answer' in body) return body.answer;
   const made = await sessions.create(body);
   if (made.kind !== 'created') throw new Error(`a new session was refused: ${made.kind}`);
@@ -99,11 +97,11 @@ async function put(request: HttpRequest, routes: SessionRoutes): Promise<HttpRes
   if (id === undefined) {
     throw new WarmfeedError('BAD_REQUEST', 'a session id must be 22 to 256 letters, digits, "-" and "_", at random');
   }
-  const body = await bodyOf(request, { type: JSON_TYPE, maxBytes });
+  const body = await bodyOf(request, { type: JSON_TYPE, maxBytes, what: WHAT });
   if ('answer' in body) return body.answer;
   const made = await sessions.createAs(id, body);
   if (made.kind === 'created') return answerCreated(request, made.id, made.session);
-  if (made.kind === 'too-large') return answerTooLarge(maxBytes);
+  if (made.kind === 'too-large') return answerTooLarge(WHAT, maxBytes);
   return made.kind === 'ended' ? ENDED : EXISTS;
 }
 
@@ -127,7 +125,7 @@ async function change(
   { sessions, maxBytes }: SessionRoutes,
   { id, type, apply }: ChangeRequest,
 ): Promise<HttpResponseInit> {
-  const body = await bodyOf(request, { type, maxBytes });
+  const body = await bodyOf(request, { type, maxBytes, what: WHAT });
   if ('answer' in body) return body.answer;
   if (id === undefined) return NO_SESSION;
   const outcome = await sessions.update(id, (session) =>
@@ -141,7 +139,7 @@ async function change(
     case 'none':
       return NO_SESSION;
     case 'too-large':
-      return answerTooLarge(maxBytes);
+      return answerTooLarge(WHAT, maxBytes);
     case 'busy':
       return BUSY;
   }
