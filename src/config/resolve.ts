@@ -6,40 +6,37 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
-import type { CacheDefinition, CosmosDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { duration, type Report } from './checks.ts';
+import type { CacheDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { type ResolvedSessions, resolveSessions } from './resolve-sessions.ts';
+import {
+  differenceOf,
+  identityOf,
+  placeOf,
+  type ResolvedCosmos,
+  type ResolvedSource,
+  type ResolvedTable,
+  resolveSource,
+} from './resolve-source.ts';
 import { type Environment, leasePrefix, readSettings, type Settings } from './settings.ts';
 import { parseDuration, parseSize } from './units.ts';
 
-export type CosmosConnection =
-  | { readonly connectionString: string }
-  | { readonly endpoint: string; readonly clientId: string | undefined };
+export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & { readonly source: ResolvedSource };
 
-export interface ResolvedCosmos {
-  readonly kind: 'cosmos';
-  readonly connectionName: string;
-  readonly connection: CosmosConnection;
-  readonly database: string;
-  readonly container: string;
-  readonly partitionKey: readonly string[];
-  readonly changeFeedMode: 'LatestVersion' | 'AllVersionsAndDeletes';
-}
-
-export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & { readonly source: ResolvedCosmos };
-
-/** A watched container with the entities in it. */
-export interface ResolvedContainer {
-  readonly source: ResolvedCosmos;
+/** A container or table with the entities in it. */
+export interface ResolvedPlace<S extends ResolvedSource = ResolvedSource> {
+  readonly source: S;
   readonly entities: readonly ResolvedEntity[];
 }
 
 export interface ResolvedConfig {
   readonly settings: Settings;
   readonly leasePrefix: string;
-  readonly containers: readonly ResolvedContainer[];
+  readonly containers: readonly ResolvedPlace<ResolvedCosmos>[];
+  readonly tables: readonly ResolvedPlace<ResolvedTable>[];
+  /** Undefined: no session state. */
+  readonly sessions: ResolvedSessions | undefined;
 }
-
-/** Notes a problem at a path below the caller's. */
-type Report = (path: string, message: string) => undefined;
 
 /** @throws ConfigError with every problem of the definition and the settings */
 export function resolveConfig(definition: CacheDefinition, environment: Environment): ResolvedConfig {
@@ -54,16 +51,21 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
     };
     return resolveEntity(name, entity as unknown as EntityDefinition, environment, report);
   });
-  const containers = byContainer(entities, problems);
+  const places = byPlace(entities, problems);
+  const sessions = resolveSessions(definition.sessions, environment, (path, message) => {
+    problems.push({ path: path === '' ? 'sessions' : `sessions.${path}`, message });
+    return undefined;
+  });
   if (problems.length > 0) throw new ConfigError(problems);
-  return { settings, leasePrefix: leasePrefix(settings, environment), containers };
+  const containers = places.filter((place): place is ResolvedPlace<ResolvedCosmos> => place.source.kind === 'cosmos');
+  const tables = places.filter((place): place is ResolvedPlace<ResolvedTable> => place.source.kind !== 'cosmos');
+  return { settings, leasePrefix: leasePrefix(settings, environment), containers, tables, sessions };
 }
 
 const OPTIONS =
   'source ttl staleFor staleIfError notFoundTtl onChange match deletedWhen select revision tags maxBytes http'.split(
     ' ',
   );
-const FEED_MODES = ['LatestVersion', 'AllVersionsAndDeletes'] as const;
 const ON_CHANGE = ['refresh', 'refresh-cached', 'evict'] as const;
 
 function resolveEntity(
@@ -114,11 +116,6 @@ function resolveEntity(
   };
 }
 
-/** The source without its secrets: the same container has the same fingerprint wherever it is. */
-function identityOf({ connectionName, database, container, partitionKey }: ResolvedCosmos): unknown {
-  return [connectionName, database, container, partitionKey];
-}
-
 function resolveTtl(ttl: EntityDefinition['ttl'], report: Report): Entity['ttlMs'] | undefined {
   if (typeof ttl !== 'function') {
     const ms = duration('ttl', ttl, report, 1);
@@ -150,85 +147,27 @@ function resolveHttp(http: HttpOptions, report: Report): Entity['http'] {
   };
 }
 
-function duration(path: string, text: unknown, report: Report, least = 0): number | undefined {
-  const ms = parseDuration(text);
-  if (ms === undefined) return report(path, 'must be a duration such as "30s", "5m" or "1h"');
-  return ms >= least ? ms : report(path, `must be at least ${least}ms`);
-}
-
-function resolveSource(source: unknown, environment: Environment, report: Report): ResolvedCosmos | undefined {
-  const definition = source as CosmosDefinition | undefined;
-  if (definition?.kind !== 'cosmos') return report('source', 'must be cosmos({…})');
-  const { connection, database, container, partitionKey } = definition;
-  const resolved = {
-    kind: 'cosmos' as const,
-    connectionName: connection,
-    connection: resolveConnection(connection, environment, report),
-    database: resolveText('source.database', database, environment, report),
-    container: resolveText('source.container', container, environment, report),
-    partitionKey: [...(Array.isArray(partitionKey) ? partitionKey : [])],
-    changeFeedMode: FEED_MODES.find((mode) => mode === (definition.changeFeedMode ?? 'LatestVersion')),
-  };
-  if (resolved.changeFeedMode === undefined) {
-    report('source.changeFeedMode', `must be one of ${FEED_MODES.map((mode) => `"${mode}"`).join(', ')}`);
-  }
-  const paths = resolved.partitionKey;
-  if (paths.length < 1 || paths.length > 3 || !paths.every((path) => /^(\/[^/"]+)+$/.test(path))) {
-    report('source.partitionKey', `must be one to three paths such as ['/country']`);
-  }
-  const { connection: to, database: db, container: coll, changeFeedMode } = resolved;
-  return to && db && coll && changeFeedMode
-    ? { ...resolved, connection: to, database: db, container: coll, changeFeedMode }
-    : undefined;
-}
-
-function resolveConnection(name: unknown, environment: Environment, report: Report): CosmosConnection | undefined {
-  const path = 'source.connection';
-  if (typeof name !== 'string' || !/^[A-Za-z]\w*$/.test(name))
-    return report(path, 'must be the name of an app setting');
-  const connectionString = environment[name];
-  if (connectionString) {
-    return /AccountEndpoint=https?:\/\/[^;]+;.*AccountKey=[^;]+/i.test(connectionString)
-      ? { connectionString }
-      : report(path, `the app setting ${name} is no connection string "AccountEndpoint=…;AccountKey=…;"`);
-  }
-  const endpoint = environment[`${name}__accountEndpoint`];
-  if (!endpoint) return report(path, `neither the app setting ${name} nor ${name}__accountEndpoint is set`);
-  if (!URL.canParse(endpoint)) return report(path, `the app setting ${name}__accountEndpoint is no URL`);
-  return { endpoint, clientId: environment[`${name}__clientId`] };
-}
-
-function resolveText(path: string, text: unknown, environment: Environment, report: Report): string | undefined {
-  if (typeof text !== 'string' || text === '') return report(path, 'must be a name');
-  let missing: string | undefined;
-  const resolved = text.replace(/%(\w+)%/g, (_, name: string) => {
-    const value = environment[name];
-    if (!value) missing = name;
-    return value ?? '';
-  });
-  return missing === undefined ? resolved : report(path, `the app setting ${missing} is missing`);
-}
-
-/** Entities of one container share its feed, so they must agree on what it is. */
-function byContainer(
+/** Entities of one container or table share its changes, so they must agree on what it is. */
+function byPlace(
   entities: readonly (ResolvedEntity | undefined)[],
   problems: ConfigProblem[],
-): readonly ResolvedContainer[] {
-  const containers = new Map<string, { source: ResolvedCosmos; entities: ResolvedEntity[] }>();
+): readonly ResolvedPlace[] {
+  const places = new Map<string, { source: ResolvedSource; entities: ResolvedEntity[] }>();
   for (const entity of entities) {
     if (entity === undefined) continue;
-    const { connectionName, database, container } = entity.source;
-    const id = `${connectionName}/${database}/${container}`;
-    const known = containers.get(id);
-    if (known === undefined) containers.set(id, { source: entity.source, entities: [entity] });
-    else known.entities.push(entity);
-    for (const option of ['partitionKey', 'changeFeedMode'] as const) {
-      if (known === undefined || String(known.source[option]) === String(entity.source[option])) continue;
-      const message = `differs from that of entities.${known.entities[0]?.name}, which is in the same container`;
-      problems.push({ path: `entities.${entity.name}.source.${option}`, message });
+    const id = placeOf(entity.source);
+    const known = places.get(id);
+    if (known === undefined) {
+      places.set(id, { source: entity.source, entities: [entity] });
+      continue;
     }
+    known.entities.push(entity);
+    const option = differenceOf(known.source, entity.source);
+    if (option === undefined) continue;
+    const message = `differs from that of entities.${known.entities[0]?.name}, which is in the same place`;
+    problems.push({ path: `entities.${entity.name}.source.${option}`, message });
   }
-  return [...containers.values()];
+  return [...places.values()];
 }
 
 /** The problems of anything thrown while a configuration was loaded. */

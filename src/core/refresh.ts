@@ -44,7 +44,8 @@ export function createRefresh(deps: RefreshDeps) {
 
   async function choose(held: readonly Work[], page: PagePosition): Promise<{ fills: Fill<Work>[]; reread: number }> {
     const { watermark, highest, partition } = page;
-    if (watermark.state === 'known' && highest < watermark.position) {
+    const isBehind = source.changesHold === 'keys' || highest < (watermark.state === 'known' ? watermark.position : 0n);
+    if (watermark.state === 'known' && isBehind) {
       const answers = await readAgain(held, partition, watermark.position);
       return { fills: admitted(held, answers, partition, watermark), reread: answers.length };
     }
@@ -53,6 +54,7 @@ export function createRefresh(deps: RefreshDeps) {
       const known = await seedWith(answers, page, watermark);
       return { fills: admitted(held, answers, partition, known), reread: answers.length };
     }
+    if (source.changesHold === 'keys') return { fills: [], reread: 0 };
     // Every document of a page reflects its partition up to the page's highest version.
     const admission = admit(watermark, highest, options.provisionalMs);
     if ('refused' in admission) return { fills: [], reread: 0 };
@@ -91,7 +93,7 @@ export function createRefresh(deps: RefreshDeps) {
   ): Fill<Work>[] {
     return held.flatMap((work, i): Fill<Work>[] => {
       const answer = answers[i];
-      if (answer === undefined || answer.partition.id !== partition.id) return [];
+      if (answer === undefined || answer.partition.id !== partition.id || answer.isStorable === false) return [];
       const admission = admit(watermark, answer.asOf, options.provisionalMs);
       if ('refused' in admission) return [];
       return [{ ...answer, held: work, guarantee: admission.guarantee, identity: hash64(partition.id) }];

@@ -30,10 +30,16 @@ export function createLog(now: () => number): Observe {
           `source of ${event.entity} failed: ${code} ${messageOf(event.error)}`,
         );
       }
+      case 'poll-failed':
+        return sayRarely(`poll ${event.source}`, `changes of ${event.source}: ${messageOf(event.error)}`);
       case 'dead-letter':
         return console.error(
           `dead letter of ${event.entity || 'an unknown entity'}: ${event.reason}${event.written ? '' : ' (it could not be written)'}`,
         );
+      case 'session-not-copied': {
+        const why = event.error === undefined ? '' : `: ${messageOf(event.error)}`;
+        return sayRarely(`session ${event.reason}`, `a session was not copied, ${event.reason}${why}`);
+      }
       case 'healed':
         return console.warn(`generation of ${event.source} had been rolled back, and was renewed`);
       case 'feed-positions':

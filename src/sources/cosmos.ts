@@ -189,6 +189,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
   return {
     name,
     replicaLagMs: options.replicaLagMs,
+    changesHold: 'documents',
     read,
     readMany,
     scan,
