@@ -79,7 +79,6 @@ async function main(): Promise<void> {
   });
   console.log(describe(host));
   if (values['enable-auth']) console.log(`  keys: default ${host.keys.default}\n        master  ${host.keys.master}\n`);
-  console.log(`Host started on ${host.url}`);
 
   let stopping = false;
   const stop = (): void => {
@@ -93,6 +92,8 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // Last: whoever waits for this may stop the host at once.
+  console.log(`Host started on ${host.url}`);
 }
 
 main().catch((error: unknown) => {

@@ -23,20 +23,7 @@ const LONGEST_PAUSE_S = 30;
 
 /** @returns tells whether a page waits here because it cannot be handled */
 export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): () => string | undefined {
-  const waiting = new Map<string, number>();
-
-  async function handle(page: unknown, context: InvocationContext): Promise<void> {
-    try {
-      await sync.apply(page as unknown[]);
-      if (waiting.size > 0) waiting.delete(idOf(page));
-    } catch (error) {
-      waiting.set(idOf(page), performance.now());
-      const code = isWarmfeedError(error) ? `${error.code} ` : '';
-      context.error(`a page of the change feed waits, and will be delivered again: ${code}${messageOf(error)}`);
-      throw error;
-    }
-  }
-
+  const { handler, waits } = createHandler(sync);
   app.cosmosDB(`changes-${watched.database}-${watched.container}`.replace(/[^\w-]/g, '-'), {
     connection: watched.connection,
     databaseName: watched.database,
@@ -58,15 +45,36 @@ export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): ()
       minimumInterval: { seconds: 1 },
       maximumInterval: { seconds: LONGEST_PAUSE_S },
     },
-    handler: handle,
+    handler,
   });
-  return () => {
+  return waits;
+}
+
+function createHandler(sync: Sync) {
+  /** When pages last failed, by `idOf`. */
+  const waiting = new Map<string, number>();
+
+  async function handler(page: unknown, context: InvocationContext): Promise<void> {
+    try {
+      await sync.apply(page as unknown[]);
+      if (waiting.size > 0) waiting.delete(idOf(page));
+    } catch (error) {
+      waiting.set(idOf(page), performance.now());
+      const code = isWarmfeedError(error) ? `${error.code} ` : '';
+      context.error(`a page of the change feed waits, and will be delivered again: ${code}${messageOf(error)}`);
+      throw error;
+    }
+  }
+
+  function waits(): string | undefined {
     // A page whose lease moved to another process is delivered there.
     for (const [id, at] of waiting) if (performance.now() - at > FORGOTTEN_MS) waiting.delete(id);
     return waiting.size === 0
       ? undefined
       : 'a page cannot be handled, and is delivered again and again: the log says why';
-  };
+  }
+
+  return { handler, waits };
 }
 
 /** The same for every delivery of a page: its first item's end, where version and etag stand. */

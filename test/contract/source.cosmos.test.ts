@@ -3,8 +3,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type CosmosEmulator, type Operation, startCosmosEmulator } from '../../local/cosmos/emulator.ts';
 import type { WarmfeedError } from '../../src/core/errors.ts';
 import { type Key, keyText } from '../../src/core/key.ts';
-import type { Source } from '../../src/core/ports.ts';
-import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from '../../src/sources/cosmos.ts';
+import {
+  type CosmosSource,
+  cosmosKeyColumns,
+  createCosmosClients,
+  createCosmosSource,
+} from '../../src/sources/cosmos.ts';
 import { keyOf } from '../../src/sources/cosmos-key.ts';
 import { send } from '../local/cosmos-fixture.ts';
 import { sourceContract } from './source.contract.ts';
@@ -18,8 +22,8 @@ interface World {
   source(
     container: string,
     partitionKey: readonly string[],
-    options?: { connectionString?: string; database?: string },
-  ): Source;
+    options?: { connectionString?: string; database?: string; timeoutMs?: number },
+  ): CosmosSource;
   end(): Promise<void>;
 }
 
@@ -39,7 +43,11 @@ async function createWorld(): Promise<World> {
       });
       return container;
     },
-    source: (container, partitionKey, { connectionString = emulator.connectionString, database: id = 'db' } = {}) =>
+    source: (
+      container,
+      partitionKey,
+      { connectionString = emulator.connectionString, database: id = 'db', timeoutMs = BOUND_MS } = {},
+    ) =>
       createCosmosSource(
         {
           changeFeedMode: 'LatestVersion',
@@ -50,7 +58,7 @@ async function createWorld(): Promise<World> {
           container,
           partitionKey,
           replicaLagMs: 0,
-          requestTimeoutMs: BOUND_MS,
+          requestTimeoutMs: timeoutMs,
         },
         clients,
       ),
@@ -444,6 +452,45 @@ describe('Cosmos DB', () => {
     expect(most).toBeLessThanOrEqual(16);
   });
 
+  test("a caller's deadline ends a grouped read as a whole, not each of its groups", async () => {
+    await world.container('bounded', ['/pk']);
+    const source = world.source('bounded', ['/pk']);
+    await source.read(['p', 'a']);
+    world.emulator.control.clearRequests();
+    world.emulator.control.latency(50);
+    const keys = Array.from({ length: 320 }, (_, i): Key => [`p${i}`, 'a']);
+    const error = await failure(source.readMany(keys, { signal: AbortSignal.timeout(200) }));
+    expect(error.code).toBe('SOURCE_TIMEOUT');
+    expect(requests('read').length).toBeLessThan(320);
+  });
+
+  test('why a feed has no positions: no lease container, another key, no leases of this container', async () => {
+    const watched = await world.container('positions', ['/pk']);
+    const source = world.source('positions', ['/pk']);
+    const { database } = watched;
+    expect(await source.feedPositions()).toContain('there is no lease container');
+    const { container: wrong } = await database.containers.create({ id: 'leases', partitionKey: '/pk' });
+    expect(await source.feedPositions()).toContain('another partition key than /id');
+    await wrong.delete();
+    for (const partitionKey of ['/partitionKey', '/id']) {
+      const { container: leases } = await database.containers.create({ id: 'leases', partitionKey });
+      expect(await source.feedPositions()).toContain('no leases for this container');
+      await leases.items.create({ id: 'p-host_db_otherContainer.info', partitionKey: 'x' });
+      expect(await source.feedPositions()).toContain('no leases for this container');
+      const { resource } = await watched.read();
+      const { _rid: rid } = resource ?? { _rid: '' };
+      await leases.items.create({ id: `p-host_db_${rid}.info`, partitionKey: 'y' });
+      const positions = await source.feedPositions();
+      expect(positions).toMatchObject({
+        id: expect.stringContaining(rid) as string,
+        since: expect.any(Number) as number,
+      });
+      await leases.delete();
+    }
+    await watched.delete();
+    expect((await failure(source.feedPositions())).code).toBe('SOURCE_REJECTED');
+  });
+
   test('a query asks for a hundred ids at most', async () => {
     await world.container('hundreds', ['/pk']);
     const keys = Array.from({ length: 201 }, (_, i): Key => ['p', `i${i}`]);
@@ -458,7 +505,7 @@ describe('Cosmos DB', () => {
       await container.items.create({ id: `i${i}`, pk: 'p', text: 'x'.repeat(900_000) });
       keys.push(['p', `i${i}`]);
     }
-    const answers = await world.source('pages', ['/pk']).readMany(keys);
+    const answers = await world.source('pages', ['/pk'], { timeoutMs: 15_000 }).readMany(keys);
     expect(answers.map(({ document }) => document?.['id'])).toEqual(keys.map(([, id]) => id));
     expect(new Set(answers.map(({ asOf }) => asOf)).size).toBe(1);
   });

@@ -3,24 +3,31 @@
 
 import type { OperationInput } from '@azure/cosmos';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { decodeEntry } from '../../src/core/record.ts';
 import { type Answer, type Stack, startStack, until } from '../support/stack.ts';
 
 const WIDGETS = { database: 'shop', container: 'widgets' };
 const configuration = new URL('./cache.all-versions.config.ts', import.meta.url).pathname;
 
+/** The feed starts now, so nothing may be written before it has asked all ranges. */
+async function startFollowed(options: { ranges: number; previousImages?: boolean }): Promise<Stack> {
+  const stack = await startStack({ configuration, ...options, host: { feed: { leaseAcquireInterval: 200 } } });
+  const { control } = stack.emulator;
+  control.record(true);
+  const asked = () =>
+    control
+      .requests()
+      .filter(({ operation, status }) => operation === 'change-feed' && status === 304)
+      .map(({ headers }) => headers['x-ms-documentdb-partitionkeyrangeid']);
+  await until(() => (new Set(asked()).size === options.ranges ? true : undefined));
+  control.record(false);
+  return stack;
+}
+
 describe('all versions and deletes', () => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await startStack({ configuration, ranges: 2, host: { feed: { leaseAcquireInterval: 200 } } });
-    // The feed starts now, so nothing may be written before it has asked both ranges.
-    stack.emulator.control.record(true);
-    const asked = () =>
-      stack.emulator.control
-        .requests()
-        .filter(({ operation, status }) => operation === 'change-feed' && status === 304)
-        .map(({ headers }) => headers['x-ms-documentdb-partitionkeyrangeid']);
-    await until(() => (new Set(asked()).size === 2 ? true : undefined));
-    stack.emulator.control.record(false);
+    stack = await startFollowed({ ranges: 2 });
   });
   afterEach(() => stack?.emulator.control.reset());
   afterAll(() => stack?.close());
@@ -71,6 +78,11 @@ describe('all versions and deletes', () => {
   it('an expiry is 404 out of the cache, and an item of the same id after it is served', async () => {
     await stack.widgets.items.create({ id: 'c', region: 'eu', n: 1, ttl: 2 });
     await served('order', 'eu', 'c', at(1));
+    // Nobody reads meanwhile: the tombstone is the feed's.
+    await until(async () => {
+      const record = await stack.redis.getBuffer('wf:warmfeed:c:{order/eu/c}');
+      return record !== null && decodeEntry(record)?.state === 'absent' ? true : undefined;
+    });
     await gone('order', 'eu', 'c');
     await stack.widgets.items.create({ id: 'c', region: 'eu', n: 2 });
     await served('order', 'eu', 'c', at(2));
@@ -201,4 +213,29 @@ describe('all versions and deletes', () => {
       }
     }
   }, 180_000);
+});
+
+describe('all versions and deletes, without previous images', () => {
+  it('a delete is named by its metadata, and a replace is what it is now', async () => {
+    const stack = await startFollowed({ ranges: 1, previousImages: false });
+    try {
+      const path = 'entities/order/eu/a';
+      const hit = (is: (answer: Answer) => boolean) =>
+        until(async () => {
+          const answer = await stack.get(path);
+          return answer.cacheStatus.includes('; hit') && is(answer) ? true : undefined;
+        });
+      for (const round of [1, 2]) {
+        await stack.widgets.items.create({ id: 'a', region: 'eu', round });
+        await hit(({ json }) => json['round'] === round);
+        await stack.widgets.items.upsert({ id: 'a', region: 'eu', round, n: 2 });
+        await hit(({ json }) => json['n'] === 2);
+        await stack.widgets.item('a', 'eu').delete();
+        await hit(({ status }) => status === 404);
+      }
+      expect(await stack.redis.exists('wf:warmfeed:dead')).toBe(0);
+    } finally {
+      await stack.close();
+    }
+  });
 });

@@ -13,6 +13,8 @@ export interface StackOptions {
   readonly settings?: Record<string, string>;
   readonly host?: Partial<HostOptions>;
   readonly ranges?: number;
+  /** Whether the all-versions feed carries them, which is an opt-in of the account. */
+  readonly previousImages?: boolean;
   readonly redisArgs?: string[];
 }
 
@@ -21,7 +23,10 @@ const CONFIGURATION = new URL('../e2e/cache.config.ts', import.meta.url).pathnam
 export async function startStack(options: StackOptions = {}) {
   const root = buildApp(options.configuration ?? CONFIGURATION);
   const redisServer = await startRedis(options.redisArgs === undefined ? {} : { args: options.redisArgs });
-  const emulator = await startCosmosEmulator({ ranges: options.ranges ?? 1 });
+  const emulator = await startCosmosEmulator({
+    ranges: options.ranges ?? 1,
+    previousImages: options.previousImages ?? true,
+  });
   const client = new CosmosClient(emulator.connectionString);
   const { database } = await client.databases.create({ id: 'shop' });
   const widgets = (await database.containers.create({ id: 'widgets', partitionKey: '/region', defaultTtl: -1 }))

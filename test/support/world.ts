@@ -45,7 +45,7 @@ export function createWorld(options: WorldOptions = {}) {
       now += ms;
       await new Promise(setImmediate);
     },
-    deadline: () => new AbortController().signal,
+    deadline: (_ms: number): AbortSignal => new AbortController().signal,
   };
   const advance = (ms: number) => {
     now += ms;

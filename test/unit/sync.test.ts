@@ -237,6 +237,29 @@ describe('a page behind the watermark', () => {
     expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
+  it('a re-read ends with the leases that its fills would need', async () => {
+    const world = createWorld();
+    const app = await warm(world);
+    const changes = [world.write('a', { v: 2 }), world.write('b', { v: 1 })];
+    await app.sync.apply([world.write('c', { v: 1 })]);
+    const asked: number[] = [];
+    world.clock.deadline = (ms) => {
+      asked.push(ms);
+      return AbortSignal.abort(new Error('late'));
+    };
+    const late = new WarmfeedError('SOURCE_TIMEOUT', 'late', { retryable: true });
+    Object.assign(world.source, {
+      readMany: async (_: unknown, { signal }: { signal?: AbortSignal } = {}) => {
+        if (signal?.aborted === true) throw late;
+        return [];
+      },
+    });
+    await expect(app.sync.apply(changes)).rejects.toBe(late);
+    expect(asked).toEqual([app.deps.options.leaseMs]);
+    // What was dropped stays dropped.
+    expect(seen(await app.read('a'))).toMatchObject({ value: { v: 2 } });
+  });
+
   it('with an empty cache, a replay from the beginning and no readers, everything ends up cached', async () => {
     for (const replicaLagMs of [0, 5000]) {
       const world = createWorld({ replicaLagMs });
