@@ -1,61 +1,25 @@
-// The composition root: settings → clients → core → functions. The only import with effects.
+// The composition root: settings → clients → core → functions. The only import with effects; what belongs together
+// is put together in compose/.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { app } from '@azure/functions';
+import { followContainers, followTables } from './compose/feeds.ts';
+import { clock, entropy } from './compose/runtime.ts';
+import { startSessions } from './compose/sessions.ts';
+import { guardLimits, openSources } from './compose/sources.ts';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
 import { ConfigError } from './core/errors.ts';
-import { createFeedWatch } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
-import { createPoller, type LogState } from './core/poll.ts';
-import type { Clock, Entropy } from './core/ports.ts';
 import { createReader } from './core/read.ts';
-import { createSync } from './core/sync.ts';
-import { registerCosmosChanges } from './functions/cosmos-changes.ts';
 import { registerEntities } from './functions/entities.ts';
-import { registerFeedWatch } from './functions/feed-watch.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
-import { registerTableChanges } from './functions/table-changes.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
+import { entraTokens } from './redis/identity.ts';
 import { createRedisStore } from './redis/store.ts';
-import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
-import { createLimit, guard } from './sources/guard.ts';
-import { createSqlTable } from './sources/mssql.ts';
-import { createSqlPools } from './sources/mssql-client.ts';
-import { createPostgresTable } from './sources/postgres.ts';
-import { createPostgresPools } from './sources/postgres-client.ts';
-import { tableKeyColumns } from './sources/table.ts';
-
-const clock: Clock = {
-  now: () => performance.now(),
-  sleep: (ms) => sleep(ms),
-  deadline: (ms) => AbortSignal.timeout(ms),
-};
-
-let tokens = randomBytes(0);
-
-const entropy: Entropy = {
-  random: () => Math.random(),
-  token: () => {
-    // By the thousand: a change batch needs one for each key.
-    if (tokens.length === 0) tokens = randomBytes(8 * 1024);
-    const token = tokens.subarray(0, 8);
-    tokens = tokens.subarray(8);
-    return token;
-  },
-  digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
-};
-
-const FEED_REMARKS: Record<LogState, string | undefined> = {
-  watched: undefined,
-  starting: 'nobody has read it yet: does its function run, and may the app write its leases?',
-  lost: 'its positions are being renewed',
-  untracked: 'nothing records its changes, so items live for their ttl: see infra/sql',
-};
+import { createLimit } from './sources/guard.ts';
 
 try {
   start(resolveConfig(loadDefinition(), process.env));
@@ -70,144 +34,63 @@ function loadDefinition(): CacheDefinition {
   return (require('./cache.config.ts') as { default: CacheDefinition }).default;
 }
 
-function start({ settings, leasePrefix, containers, tables }: ResolvedConfig): void {
+function start(config: ResolvedConfig): void {
+  const { settings } = config;
   const observe = createLog(() => clock.now());
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
     clustering: settings.WARMFEED_REDIS_CLUSTERING,
+    tokens: settings.REDIS_URL__credential === 'managedidentity' ? entraTokens() : undefined,
     socketTimeoutMs: settings.WARMFEED_REDIS_TIMEOUT,
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
   });
   const store = createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS });
-  const { watched, polled, closeSources } = openSources({ settings, leasePrefix, containers, tables });
-  const entities = [...watched, ...polled].flatMap((place) => place.entities);
-
+  const { watched, polled, clients, closeSources } = openSources(config);
+  const sources = [...watched, ...polled];
+  const entities = sources.flatMap((source) => source.entities);
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const generations = createGenerations({ store, key: keys.generations, clock, entities, ttlMs });
-  const deps = {
-    store,
-    keys,
-    generations,
-    clock,
-    entropy,
-    observe,
-    options: {
-      leaseMs: settings.WARMFEED_LEASE,
-      fenceMs: settings.WARMFEED_FENCE,
-      waitMs: settings.WARMFEED_WAIT,
-      provisionalMs: settings.WARMFEED_PROVISIONAL_TTL,
-      jitter: settings.WARMFEED_JITTER,
-    },
+  const options = {
+    leaseMs: settings.WARMFEED_LEASE,
+    fenceMs: settings.WARMFEED_FENCE,
+    waitMs: settings.WARMFEED_WAIT,
+    provisionalMs: settings.WARMFEED_PROVISIONAL_TTL,
+    jitter: settings.WARMFEED_JITTER,
   };
+  const deps = { store, keys, generations, clock, entropy, observe, options };
   const reloads = createLimit({
     concurrency: settings.WARMFEED_RELOAD_CONCURRENCY,
     timeoutMs: settings.WARMFEED_RELOAD_TIMEOUT,
   });
   const reader = createReader({ ...deps, reloads });
+  const stopping = new AbortController();
 
   registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
-  for (const container of watched) {
-    registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
-      connection: container.definition.connectionName,
-      database: container.definition.database,
-      container: container.definition.container,
-      leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
-      leasePrefix: container.prefix,
-      mode: container.definition.changeFeedMode,
-      pollMs: settings.WARMFEED_FEED_POLL,
-      acquireMs: settings.WARMFEED_FEED_ACQUIRE,
-      batch: settings.WARMFEED_FEED_BATCH,
-      fromBeginning: container.fromBeginning,
-    });
-  }
-  const watches = watched.map(({ source, fromBeginning }) =>
-    createFeedWatch({ source: source.name, positions: () => source.feedPositions(), fromBeginning }, deps),
-  );
-  if (watches.length > 0) registerFeedWatch(watches, settings.WARMFEED_FEED_WATCH);
-  const stopping = new AbortController();
-  const pollers = polled.map(({ definition, source, log, entities: polledEntities }) => {
-    const sync = createSync({ ...deps, source, entities: polledEntities });
-    const names = polledEntities.map((entity) => entity.name);
-    const pollOptions = {
-      pauseMs: settings.WARMFEED_TABLE_POLL,
-      pageSize: settings.WARMFEED_TABLE_BATCH,
-      pruneMs: settings.WARMFEED_OUTBOX_RETENTION / 10,
-    };
-    const poller = createPoller({ ...deps, source, log, sync, entities: names, options: pollOptions });
-    return { definition, source, poller };
+  const sessions = startSessions(config.sessions, {
+    settings,
+    keys,
+    connection,
+    clients,
+    limits: guardLimits(settings),
+    observe,
   });
-  const databases = Map.groupBy(pollers, ({ definition }) => `${definition.kind}/${definition.connectionName}`);
-  for (const ofOne of databases.values()) {
-    const [first] = ofOne;
-    if (first === undefined) continue;
-    const { kind, connectionName } = first.definition;
-    const database = { kind, connectionName, pollers: ofOne.map(({ poller }) => poller) };
-    registerTableChanges(database, () => clock.now(), stopping.signal);
-  }
   registerHealth({
     problems: [],
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
-      ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
-      ...watches.map((watch) => ({
-        name: `feed of ${watch.source}`,
-        check: async () => FEED_REMARKS[(await watch.look()).state],
-      })),
-      ...pollers.flatMap(({ source, poller }) => [
-        { name: source.name, check: () => source.check().then(() => undefined) },
-        { name: `feed of ${source.name}`, check: async () => FEED_REMARKS[await poller.look()] },
-      ]),
+      ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
+      ...sessions.checks,
+      ...followContainers(watched, settings, deps),
+      ...followTables(polled, settings, deps, stopping.signal),
     ],
   });
 
   app.hook.appTerminate(async () => {
     stopping.abort();
-    await reader.drain();
+    await Promise.all([reader.drain(), sessions.drain()]);
     await closeSources();
     await connection.close();
   });
-}
-
-function openSources({ settings, leasePrefix, containers, tables }: ResolvedConfig) {
-  const clients = createCosmosClients();
-  const pool = { size: settings.WARMFEED_POOL_SIZE, timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT };
-  const postgresPools = createPostgresPools(pool);
-  const sqlPools = createSqlPools(pool);
-  const requestTimeoutMs = settings.WARMFEED_SOURCE_TIMEOUT;
-  const limits = {
-    concurrency: settings.WARMFEED_SOURCE_CONCURRENCY,
-    queue: settings.WARMFEED_SOURCE_QUEUE,
-    timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
-    breakerFailures: settings.WARMFEED_BREAKER_FAILURES,
-    breakerResetMs: settings.WARMFEED_BREAKER_RESET,
-  };
-  const watched = containers.map(({ source: definition, entities }) => {
-    const { changeFeedMode } = definition;
-    // Leases of one mode are of no use to the other.
-    const prefix = changeFeedMode === 'LatestVersion' ? leasePrefix : `${leasePrefix}all-`;
-    const leases = { container: settings.WARMFEED_LEASE_CONTAINER, prefix };
-    const replicaLagMs = settings.WARMFEED_REPLICA_LAG;
-    const source = createCosmosSource({ ...definition, replicaLagMs, requestTimeoutMs, leases }, clients);
-    const of = { source: guard(source, limits), columns: cosmosKeyColumns(definition.partitionKey) };
-    const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
-    return { definition, source, prefix, fromBeginning, entities: entities.map((entity) => ({ ...entity, ...of })) };
-  });
-  const polled = tables.map(({ source: definition, entities }) => {
-    const { connectionName, table } = definition;
-    const common = { connectionName, table, columns: tableKeyColumns(definition.key), requestTimeoutMs };
-    const retentionMs = settings.WARMFEED_OUTBOX_RETENTION;
-    const { source, log } =
-      definition.kind === 'postgres'
-        ? createPostgresTable({ ...common, connection: definition.connection, retentionMs }, postgresPools)
-        : createSqlTable({ ...common, connection: definition.connection }, sqlPools);
-    const of = { source: guard(source, limits), columns: common.columns };
-    return { definition, source, log, entities: entities.map((entity) => ({ ...entity, ...of })) };
-  });
-  const closeSources = async () => {
-    clients.dispose();
-    await Promise.all([postgresPools.close(), sqlPools.close()]);
-  };
-  return { watched, polled, closeSources };
 }

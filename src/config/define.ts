@@ -91,9 +91,36 @@ export interface EntityDefinition<T extends Document = Document> {
   readonly http?: HttpOptions;
 }
 
-/** Queries, sessions and content find their place beside `entities`. */
+/** A Cosmos DB container that the app itself writes: partition key `/id`, time to live on. `%NAME%` as above. */
+export interface CosmosContainerDefinition {
+  readonly kind: 'cosmos-container';
+  readonly connection: string;
+  readonly database: string;
+  readonly container: string;
+}
+
+export function cosmosContainer(options: Omit<CosmosContainerDefinition, 'kind'>): CosmosContainerDefinition {
+  return { kind: 'cosmos-container', ...options };
+}
+
+/** Session state; see docs/sessions.md. */
+export interface SessionsDefinition {
+  /** How long a session lives after its last use. */
+  readonly ttl: Duration;
+  /** How long at the longest, however much it is used. Default `'24h'`, or `ttl` where that is longer. */
+  readonly absolute?: Duration;
+  /** Longest JSON of a session; more is 413. Default `'64kb'`. */
+  readonly maxBytes?: Size;
+  /** Whose session it is, by its data: those of one subject can be listed and ended together. Default: nobody's. */
+  readonly subject?: (data: Document) => string | undefined;
+  /** Keeps a copy that outlives Redis. Default: none. */
+  readonly durable?: CosmosContainerDefinition;
+}
+
+/** Queries and content find their place beside `entities`. */
 export interface CacheDefinition {
   readonly entities: Readonly<Record<string, EntityDefinition<never>>>;
+  readonly sessions?: SessionsDefinition;
 }
 
 /** @typeParam T the documents of the entity, for `select`, `match` and the like */

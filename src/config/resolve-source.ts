@@ -1,11 +1,8 @@
 // Checks where an entity's items live: connection settings, names and keys of each kind of source.
 
+import { type CosmosConnection, connectionOf, type Report, resolveConnection, resolveText } from './checks.ts';
 import type { CosmosDefinition, KeyColumnType, PostgresDefinition, SourceDefinition, SqlDefinition } from './define.ts';
 import type { Environment } from './settings.ts';
-
-export type CosmosConnection =
-  | { readonly connectionString: string }
-  | { readonly endpoint: string; readonly clientId: string | undefined };
 
 export type PostgresConnection =
   | { readonly connectionString: string }
@@ -47,9 +44,6 @@ export type ResolvedTable =
   | (Table & { readonly kind: 'sql'; readonly connection: SqlConnection });
 
 export type ResolvedSource = ResolvedCosmos | ResolvedTable;
-
-/** Notes a problem at a path below the caller's. */
-export type Report = (path: string, message: string) => undefined;
 
 const FEED_MODES = ['LatestVersion', 'AllVersionsAndDeletes'] as const;
 const KEY_TYPES: readonly string[] = [
@@ -101,7 +95,7 @@ function resolveCosmos(
   report: Report,
 ): ResolvedCosmos | undefined {
   const partitionKey = [...(Array.isArray(definition.partitionKey) ? definition.partitionKey : [])];
-  const connection = cosmosConnection(definition.connection, environment, report);
+  const connection = resolveConnection(CONNECTION, definition.connection, environment, report);
   const database = resolveText('source.database', definition.database, environment, report);
   const container = resolveText('source.container', definition.container, environment, report);
   const changeFeedMode = FEED_MODES.find((mode) => mode === (definition.changeFeedMode ?? 'LatestVersion'));
@@ -142,49 +136,8 @@ function resolveTable(
 
 const CONNECTION = 'source.connection';
 
-/** The value of the setting itself, or what `<name>__…` settings of an identity say. */
-function connectionOf<T>(
-  name: unknown,
-  environment: Environment,
-  report: Report,
-  forms: {
-    isConnectionString: (text: string) => boolean;
-    form: string;
-    identity: (part: (suffix: string) => string | undefined) => T | undefined;
-    needs: string;
-  },
-): { connectionString: string } | T | undefined {
-  if (typeof name !== 'string' || !/^[A-Za-z]\w*$/.test(name)) {
-    return report(CONNECTION, 'must be the name of an app setting');
-  }
-  const connectionString = environment[name];
-  if (connectionString) {
-    return forms.isConnectionString(connectionString)
-      ? { connectionString }
-      : report(CONNECTION, `the app setting ${name} is no ${forms.form}`);
-  }
-  const found = forms.identity((suffix) => environment[`${name}__${suffix}`] || undefined);
-  return found ?? report(CONNECTION, `neither the app setting ${name} nor ${forms.needs.replaceAll('$', name)} is set`);
-}
-
-function cosmosConnection(name: unknown, environment: Environment, report: Report): CosmosConnection | undefined {
-  const found = connectionOf<Extract<CosmosConnection, { endpoint: string }>>(name, environment, report, {
-    isConnectionString: (text) => /AccountEndpoint=https?:\/\/[^;]+;.*AccountKey=[^;]+/i.test(text),
-    form: 'connection string "AccountEndpoint=…;AccountKey=…;"',
-    identity: (part) => {
-      const endpoint = part('accountEndpoint');
-      return endpoint === undefined ? undefined : { endpoint, clientId: part('clientId') };
-    },
-    needs: '$__accountEndpoint',
-  });
-  if (found !== undefined && 'endpoint' in found && !URL.canParse(found.endpoint)) {
-    return report(CONNECTION, `the app setting ${String(name)}__accountEndpoint is no URL`);
-  }
-  return found;
-}
-
 function postgresConnection(name: unknown, environment: Environment, report: Report): PostgresConnection | undefined {
-  return connectionOf<Extract<PostgresConnection, { host: string }>>(name, environment, report, {
+  return connectionOf<Extract<PostgresConnection, { host: string }>>(CONNECTION, name, environment, report, {
     isConnectionString: (text) => /^postgres(ql)?:\/\/./.test(text) && URL.canParse(text),
     form: 'URL "postgres://user:password@host/database"',
     identity: (part) => {
@@ -197,7 +150,7 @@ function postgresConnection(name: unknown, environment: Environment, report: Rep
 }
 
 function sqlConnection(name: unknown, environment: Environment, report: Report): SqlConnection | undefined {
-  return connectionOf<Extract<SqlConnection, { server: string }>>(name, environment, report, {
+  return connectionOf<Extract<SqlConnection, { server: string }>>(CONNECTION, name, environment, report, {
     isConnectionString: (text) => /(^|;)\s*(server|data source|addr|address|network address)\s*=\s*[^;]+/i.test(text),
     form: 'connection string "Server=…;Database=…;…"',
     identity: (part) => {
@@ -207,15 +160,4 @@ function sqlConnection(name: unknown, environment: Environment, report: Report):
     },
     needs: '$__server and $__database',
   });
-}
-
-function resolveText(path: string, text: unknown, environment: Environment, report: Report): string | undefined {
-  if (typeof text !== 'string' || text === '') return report(path, 'must be a name');
-  let missing: string | undefined;
-  const resolved = text.replace(/%(\w+)%/g, (_, name: string) => {
-    const value = environment[name];
-    if (!value) missing = name;
-    return value ?? '';
-  });
-  return missing === undefined ? resolved : report(path, `the app setting ${missing} is missing`);
 }

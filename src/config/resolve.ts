@@ -6,12 +6,13 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
+import { duration, type Report } from './checks.ts';
 import type { CacheDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { type ResolvedSessions, resolveSessions } from './resolve-sessions.ts';
 import {
   differenceOf,
   identityOf,
   placeOf,
-  type Report,
   type ResolvedCosmos,
   type ResolvedSource,
   type ResolvedTable,
@@ -33,6 +34,8 @@ export interface ResolvedConfig {
   readonly leasePrefix: string;
   readonly containers: readonly ResolvedPlace<ResolvedCosmos>[];
   readonly tables: readonly ResolvedPlace<ResolvedTable>[];
+  /** Undefined: no session state. */
+  readonly sessions: ResolvedSessions | undefined;
 }
 
 /** @throws ConfigError with every problem of the definition and the settings */
@@ -49,10 +52,14 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
     return resolveEntity(name, entity as unknown as EntityDefinition, environment, report);
   });
   const places = byPlace(entities, problems);
+  const sessions = resolveSessions(definition.sessions, environment, (path, message) => {
+    problems.push({ path: path === '' ? 'sessions' : `sessions.${path}`, message });
+    return undefined;
+  });
   if (problems.length > 0) throw new ConfigError(problems);
   const containers = places.filter((place): place is ResolvedPlace<ResolvedCosmos> => place.source.kind === 'cosmos');
   const tables = places.filter((place): place is ResolvedPlace<ResolvedTable> => place.source.kind !== 'cosmos');
-  return { settings, leasePrefix: leasePrefix(settings, environment), containers, tables };
+  return { settings, leasePrefix: leasePrefix(settings, environment), containers, tables, sessions };
 }
 
 const OPTIONS =
@@ -138,12 +145,6 @@ function resolveHttp(http: HttpOptions, report: Report): Entity['http'] {
     staleIfErrorS: seconds('staleIfError'),
     public: http.public ?? false,
   };
-}
-
-function duration(path: string, text: unknown, report: Report, least = 0): number | undefined {
-  const ms = parseDuration(text);
-  if (ms === undefined) return report(path, 'must be a duration such as "30s", "5m" or "1h"');
-  return ms >= least ? ms : report(path, `must be at least ${least}ms`);
 }
 
 /** Entities of one container or table share its changes, so they must agree on what it is. */

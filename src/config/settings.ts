@@ -74,6 +74,11 @@ const choice = <const T extends string>(fallback: T, options: readonly T[], mean
 
 export const SETTINGS = {
   REDIS_URL: redisUrl,
+  REDIS_URL__credential: choice(
+    'url',
+    ['url', 'managedidentity'],
+    'What Redis is shown: user and password of the URL, or Entra tokens of the identity of the app',
+  ),
   WARMFEED_APP: name('warmfeed', 'Name of the app: the first part of all its Redis keys'),
   WARMFEED_LEASE_CONTAINER: name('leases', 'Container of the change-feed leases, in the database of the watched one'),
   WARMFEED_LEASE_PREFIX: name(
@@ -126,6 +131,8 @@ export const SETTINGS = {
   WARMFEED_BREAKER_RESET: duration('5s', 'For how long it is left alone', 100),
   WARMFEED_RELOAD_CONCURRENCY: whole('4', 'Reloads that clients may force at a time in a process', 1),
   WARMFEED_RELOAD_TIMEOUT: duration('1s', 'How long such a reload may take', 50),
+  WARMFEED_SESSION_QUEUE: whole('10000', 'Sessions of a process that may wait for their durable copy', 1),
+  WARMFEED_SESSION_DRAIN: duration('5s', 'How long a process that ends goes on copying sessions'),
   WARMFEED_DEAD_LETTERS: whole('10000', 'Dead letters kept, about', 1),
 } as const;
 
@@ -146,7 +153,11 @@ export function readSettings(environment: Environment, problems: ConfigProblem[]
     if (value === undefined) problems.push({ path: key, message: `the app setting must be ${setting.form}` });
     return [key, value];
   });
-  return Object.fromEntries(entries) as Settings;
+  const settings = Object.fromEntries(entries) as Settings;
+  if (settings.REDIS_URL__credential === 'managedidentity' && settings.REDIS_URL?.startsWith('redis:')) {
+    problems.push({ path: 'REDIS_URL', message: 'an identity is only shown over TLS: the URL must begin "rediss://"' });
+  }
+  return settings;
 }
 
 /** The prefix of an app's change-feed leases: one per app, site and slot, so that no two take each other's changes. */

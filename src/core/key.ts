@@ -145,6 +145,10 @@ export function redisKeys(app: string) {
     feed: (source: string) => `wf:${app}:feed:{${source}}`,
     checkpoint: (source: string) => `wf:${app}:ck:{${source}}`,
     deadLetters: `wf:${app}:dead`,
+    /** By the SHA-256 of its id. */
+    session: (name: string) => `wf:${app}:s:{${name}}`,
+    /** Sessions of a subject, by the SHA-256 of it. */
+    subject: (name: string) => `wf:${app}:su:{${name}}`,
   };
 }
 

@@ -1,7 +1,6 @@
 // Follows a database's own record of changes: pages of it go to the sync, and the checkpoint after them. Where the
 // checkpoint is lost or changes are, everything cached becomes old, in the one order that is safe (protocol C).
 
-import type { FeedState } from './feed-watch.ts';
 import type { Generations } from './generations.ts';
 import type { RedisKeys } from './key.ts';
 import type { ChangeLog, Clock, LogPage, Observe, Position, Source, Store } from './ports.ts';
@@ -28,9 +27,6 @@ export interface PollOptions {
   readonly pageSize: number;
   readonly pruneMs: number;
 }
-
-/** `untracked`: nobody records changes, and the entities live under their leases and lifetimes only. */
-export type LogState = FeedState | 'untracked';
 
 interface Checkpoint {
   readonly lineage: string;
@@ -153,15 +149,15 @@ export function createPoller(deps: PollDeps) {
     await log.prune();
   }
 
-  /** How the log stands, without doing anything about it. @throws WarmfeedError STORE_* or SOURCE_* */
-  async function look(): Promise<LogState> {
+  /** What is remarkable about how the log stands; undefined: it is followed. @throws WarmfeedError STORE_* or SOURCE_* */
+  async function remark(): Promise<string | undefined> {
     const [{ lineage }, checkpoint] = await Promise.all([log.poll(undefined, 0, []), load()]);
-    if (lineage === undefined) return 'untracked';
-    if (checkpoint === undefined) return 'starting';
-    return checkpoint.lineage === lineage ? 'watched' : 'lost';
+    if (lineage === undefined) return 'nothing records its changes, so items live for their ttl: see infra/sql';
+    if (checkpoint === undefined) return 'nobody has read it yet: does its function run?';
+    return checkpoint.lineage === lineage ? undefined : 'its positions are being renewed';
   }
 
-  return { source: source.name, follow, look };
+  return { source: source.name, follow, remark };
 }
 
 export type Poller = ReturnType<typeof createPoller>;

@@ -245,8 +245,14 @@ export type CacheEvent =
   | { readonly kind: 'healed'; readonly source: string }
   /** A change source could not be polled, or its page not applied; it will be tried again. */
   | { readonly kind: 'poll-failed'; readonly source: string; readonly error: unknown }
+  /** A session's durable copy is behind Redis for now. */
+  | { readonly kind: 'session-not-copied'; readonly reason: string; readonly error?: unknown }
   /** New positions of a feed, or lost ones: everything cached of the source has become old. */
   | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
+  /** A feed that nobody follows, and why: everything cached of the source has become old. */
+  | { readonly kind: 'feed-unfollowed'; readonly source: string; readonly remark: string }
+  /** A feed told of changes without saying of what: everything cached of the source has become old. */
+  | { readonly kind: 'nameless'; readonly source: string; readonly changes: number }
   | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
 
 /** `stored…` or why a fill was refused. */

@@ -6,12 +6,14 @@ import { createFiller, type Fill, type FillerDeps } from './fill.ts';
 import type { Snapshot } from './generations.ts';
 import type { RedisKeys } from './key.ts';
 import { letterOf, type Work } from './page.ts';
-import type { DeadLetter, Partition, Position, Source, SourceRead, Watermark } from './ports.ts';
+import type { Clock, DeadLetter, Partition, Position, Source, SourceRead, Watermark } from './ports.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
 
 export interface RefreshDeps extends FillerDeps {
   readonly source: Source;
   readonly keys: RedisKeys;
+  readonly clock: Clock;
+  readonly options: FillerDeps['options'] & { readonly leaseMs: number };
 }
 
 /** Where a page stands. */
@@ -66,7 +68,9 @@ export function createRefresh(deps: RefreshDeps) {
 
   function readAgain(held: readonly Work[], partition: Partition, least: Position): Promise<readonly SourceRead[]> {
     const keys = held.map(({ change }) => change.key);
-    return source.readMany(keys, { floor: floorAt(partition, least) });
+    // What comes after the leases have ended is refused anyway.
+    const signal = deps.clock.deadline(options.leaseMs);
+    return source.readMany(keys, { floor: floorAt(partition, least), signal });
   }
 
   async function seedWith(

@@ -12,7 +12,7 @@ import { closeAncestors } from './watermark.ts';
 export interface SyncDeps extends RefreshDeps {
   /** All entities of the source. */
   readonly entities: readonly Entity[];
-  readonly options: RefreshDeps['options'] & { readonly leaseMs: number; readonly fenceMs: number };
+  readonly options: RefreshDeps['options'] & { readonly fenceMs: number };
 }
 
 export interface PageOrigin {
@@ -32,6 +32,11 @@ export function createSync(deps: SyncDeps) {
    */
   async function apply(items: readonly unknown[], { partition, isSettled = true }: PageOrigin = {}) {
     const page = planPage(items, source, deps.entities, deps);
+    if (page.nameless > 0) {
+      // Something changed, nobody knows what: nothing that was cached before may be served any more.
+      await generations.bump(source.name);
+      observe({ kind: 'nameless', source: source.name, changes: page.nameless });
+    }
     const { sample } = page;
     const done = sample === undefined ? NOTHING : await applyTo(partition ?? (await locate(sample)), page, isSettled);
     const letters = [...page.letters, ...done.letters];

@@ -1,7 +1,7 @@
 // GET /health/live and /health/ready, for anybody: is the process there, and can it do its work.
 
 import { app, type HttpResponseInit } from '@azure/functions';
-import type { ConfigProblem } from '../core/errors.ts';
+import { type ConfigProblem, isWarmfeedError } from '../core/errors.ts';
 import { methodNotAllowed } from './http.ts';
 
 export interface HealthCheck {
@@ -52,9 +52,10 @@ async function stateOf({ name, check }: HealthCheck): Promise<CheckState> {
   try {
     const remark = await Promise.race([check(), late]);
     return remark === undefined ? { name, state: 'ok' } : { name, state: 'warn', detail: remark };
-  } catch {
-    // The cause may name hosts: it is in the logs, not here.
-    return { name, state: 'error', detail: 'does not answer' };
+  } catch (error) {
+    // What a source refuses for good its own message tells, without hosts; other causes may name some.
+    const isRefusal = isWarmfeedError(error) && error.code === 'SOURCE_REJECTED';
+    return { name, state: 'error', detail: isRefusal ? error.message : 'does not answer' };
   } finally {
     clearTimeout(timer);
   }

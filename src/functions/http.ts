@@ -71,7 +71,7 @@ export function answerRead(request: HttpRequest, entity: Entity, answer: ReadAns
 }
 
 const NO_CACHE = 'private, no-cache';
-const NOSNIFF = { 'x-content-type-options': 'nosniff' };
+export const NOSNIFF = { 'x-content-type-options': 'nosniff' };
 
 interface View {
   readonly body: Uint8Array;
@@ -89,7 +89,7 @@ function viewOf(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): View | und
   return value.state === 'absent' ? undefined : { body: value.body, etag: etagText(value.etag), tags: value.tags };
 }
 
-function etagText(etag: Uint8Array): string {
+export function etagText(etag: Uint8Array): string {
   return `"${Buffer.from(etag.buffer, etag.byteOffset, etag.length).toString('base64url')}"`;
 }
 
@@ -129,8 +129,11 @@ function cacheControl(http: EntityHttp): string {
   return parts.join(', ');
 }
 
-/** Preconditions in the order of RFC 9110 section 13.2.2; an item has no Last-Modified, so dates are ignored. */
-function evaluate(request: HttpRequest, etag: string): 200 | 304 | 412 {
+/**
+ * Preconditions in the order of RFC 9110 section 13.2.2; an item has no Last-Modified, so dates are ignored.
+ * To a method that changes something 304 means 412.
+ */
+export function evaluate(request: HttpRequest, etag: string): 200 | 304 | 412 {
   const ifMatch = request.headers.get('if-match');
   if (ifMatch !== null && !lists(ifMatch, etag, 'strong')) return 412;
   const ifNoneMatch = request.headers.get('if-none-match');
@@ -166,7 +169,11 @@ const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  409: 'Conflict',
+  411: 'Length Required',
   412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
   500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Unavailable',

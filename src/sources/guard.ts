@@ -31,12 +31,7 @@ const FAILURES: ReadonlySet<string> = new Set(['SOURCE_UNAVAILABLE', 'SOURCE_TIM
 
 /** read and readMany throw SOURCE_BUSY beyond the limits, and SOURCE_UNAVAILABLE while the breaker is open. */
 export function guard(source: Source, limits: GuardLimits): Source {
-  const limited = createLimited(source.name, limits);
-  const breaker = createBreaker(source.name, limits);
-
-  function run<T>(options: ReadOptions, work: (options: ReadOptions) => Promise<T>): Promise<T> {
-    return limited((signal) => breaker(options, signal, () => work({ ...options, signal })), options.signal);
-  }
+  const run = createGuard(source.name, limits);
 
   return {
     name: source.name,
@@ -48,6 +43,16 @@ export function guard(source: Source, limits: GuardLimits): Source {
     check: () => source.check(),
     floor: (token) => source.floor(token),
     change: (item) => source.change(item),
+  };
+}
+
+/** Runs what it is given within the limits, with a signal that is aborted at their deadline. */
+export function createGuard(name: string, limits: GuardLimits) {
+  const limited = createLimited(name, limits);
+  const breaker = createBreaker(name, limits);
+
+  return function run<T>(options: ReadOptions, work: (options: ReadOptions) => Promise<T>): Promise<T> {
+    return limited((signal) => breaker(options, signal, () => work({ ...options, signal })), options.signal);
   };
 }
 
