@@ -26,20 +26,29 @@ CREATE TABLE IF NOT EXISTS warmfeed.pruned (
   xid xid8 NOT NULL
 );
 
--- Runs as its owner: whoever may write the table need not know of the outbox.
+-- Texts of some columns of a row by their names. Only those are looked at: what else is in the row may be no JSON.
+CREATE OR REPLACE FUNCTION warmfeed.texts_of(names text[]) RETURNS text
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT 'SELECT jsonb_build_object(' || string_agg(format('%L, to_jsonb(($1).%I) #>> ''{}''', name, name), ', ') || ')'
+    FROM unnest(names) name
+$$;
+
+-- Arguments: the table's oid, then the columns of its primary key. Runs as its owner: whoever may write the table need
+-- not know of the outbox.
 CREATE OR REPLACE FUNCTION warmfeed.record_row() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   root oid := TG_ARGV[0];
+  texts text := warmfeed.texts_of(TG_ARGV[1:]);
   old_key jsonb;
   new_key jsonb;
 BEGIN
   IF TG_OP <> 'INSERT' THEN
-    old_key := (SELECT jsonb_object_agg(name, to_jsonb(OLD) ->> name) FROM jsonb_array_elements_text(TG_ARGV[1]::jsonb) name);
+    EXECUTE texts INTO old_key USING OLD;
     INSERT INTO warmfeed.outbox (relation, key) VALUES (root, old_key);
   END IF;
   IF TG_OP <> 'DELETE' THEN
-    new_key := (SELECT jsonb_object_agg(name, to_jsonb(NEW) ->> name) FROM jsonb_array_elements_text(TG_ARGV[1]::jsonb) name);
+    EXECUTE texts INTO new_key USING NEW;
     IF new_key IS DISTINCT FROM old_key THEN
       INSERT INTO warmfeed.outbox (relation, key) VALUES (root, new_key);
     END IF;
@@ -54,34 +63,46 @@ BEGIN
   RETURN NULL;
 END $$;
 
+-- A trigger that is there already is left alone: a new one means that changes may have passed unseen. One that names
+-- another table (of a restored dump) or another key is replaced.
+CREATE OR REPLACE FUNCTION warmfeed.ensure_trigger(member regclass, name text, timing text, arguments text[]) RETURNS void
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  recorded bytea;
+BEGIN
+  SELECT string_agg(convert_to(argument, getdatabaseencoding()) || '\x00', '' ORDER BY place) INTO recorded
+    FROM unnest(arguments) WITH ORDINALITY a (argument, place);
+  IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = name AND tgargs = recorded) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', name, member);
+  EXECUTE format('CREATE TRIGGER %I AFTER %s EXECUTE FUNCTION %s(%s)', name, format(timing, member),
+    replace(name, 'warmfeed_', 'warmfeed.record_'), (SELECT string_agg(quote_literal(a), ', ') FROM unnest(arguments) a));
+END $$;
+
 CREATE OR REPLACE FUNCTION warmfeed.track(tracked regclass) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   root regclass := coalesce(pg_partition_root(tracked), tracked);
-  columns text;
+  columns text[];
   member regclass;
 BEGIN
-  SELECT json_agg(a.attname ORDER BY k.place)::text INTO columns
+  SELECT array_agg(a.attname::text ORDER BY k.place) INTO columns
     FROM pg_index i
     CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY k (attnum, place)
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-    WHERE i.indrelid = root AND i.indisprimary;
+    WHERE i.indrelid = root AND i.indisprimary AND k.place <= i.indnkeyatts;
   IF columns IS NULL THEN
     RAISE EXCEPTION '% has no primary key, by which its items could be told apart', root;
   END IF;
-  -- Not replaced when it is there: another trigger means that changes may have passed unseen.
-  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = root AND tgname = 'warmfeed_row') THEN
-    EXECUTE format('CREATE TRIGGER warmfeed_row AFTER INSERT OR UPDATE OR DELETE ON %s
-      FOR EACH ROW EXECUTE FUNCTION warmfeed.record_row(%L, %L)', root, root::oid, columns);
-    -- Also for changes that a replication subscription applies.
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER warmfeed_row', root);
-  END IF;
+  PERFORM warmfeed.ensure_trigger(root, 'warmfeed_row', 'INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW',
+    root::oid::text || columns);
+  -- Also for changes that a replication subscription applies; of partitions too.
+  EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER warmfeed_row', root);
   FOR member IN SELECT root UNION SELECT relid FROM pg_partition_tree(root) LOOP
-    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = 'warmfeed_truncate') THEN
-      EXECUTE format('CREATE TRIGGER warmfeed_truncate AFTER TRUNCATE ON %s
-        FOR EACH STATEMENT EXECUTE FUNCTION warmfeed.record_truncate(%L)', member, root::oid);
-      EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER warmfeed_truncate', member);
-    END IF;
+    PERFORM warmfeed.ensure_trigger(member, 'warmfeed_truncate', 'TRUNCATE ON %s FOR EACH STATEMENT',
+      ARRAY[root::oid::text]);
+    EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER warmfeed_truncate', member);
   END LOOP;
 END $$;
 

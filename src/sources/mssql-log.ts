@@ -1,27 +1,28 @@
 // Change tracking of an Azure SQL table as a change log. Versions are given in the order of commits, so nothing comes
 // early; TRUNCATE, retention and a new start of tracking only show in the state, which every poll compares.
 
+import type { WarmfeedError } from '../core/errors.ts';
 import type { ChangeLog, LogPage, Position } from '../core/ports.ts';
 import { deadline, untilAborted } from './deadline.ts';
 import type { SqlPool, SqlRow, SqlValue } from './mssql-client.ts';
-import { sqlError, sqlErrorNumber } from './mssql-errors.ts';
+import { sqlErrorNumber } from './mssql-errors.ts';
 import { inSnapshot, STATE, stateOf, type TrackingState } from './mssql-state.ts';
 import { type SqlDescription, selectList } from './mssql-table.ts';
 import { formOf } from './mssql-values.ts';
-import { bracketed, type ChangeRecord, qualified } from './table.ts';
+import { type ChangeRecord, unpadded } from './table.ts';
 
 export interface SqlLogOptions {
-  readonly place: string;
-  /** With its schema. */
+  /** With its schema, quoted. */
   readonly table: string;
   readonly description: (signal: AbortSignal) => Promise<SqlDescription>;
   readonly run: SqlPool['query'];
+  readonly errorOf: (error: unknown) => WarmfeedError;
   readonly requestTimeoutMs: number;
 }
 
 const NOT_TRACKED = 22_105;
 
-export function createSqlLog({ place, table, description, run, requestTimeoutMs }: SqlLogOptions): ChangeLog {
+export function createSqlLog({ table, description, run, errorOf, requestTimeoutMs }: SqlLogOptions): ChangeLog {
   const named = { table: { type: 'text', value: table } } as const;
 
   async function poll(from: Position | undefined, limit: number): Promise<LogPage> {
@@ -30,7 +31,7 @@ export function createSqlLog({ place, table, description, run, requestTimeoutMs 
       return await untilAborted(signal, from === undefined ? state(signal) : changes(from, limit, signal));
     } catch (error) {
       if (sqlErrorNumber(error) === NOT_TRACKED) return pageOf(stateOf(), [], 0n);
-      throw sqlError(place, error);
+      throw errorOf(error);
     }
   }
 
@@ -44,7 +45,7 @@ export function createSqlLog({ place, table, description, run, requestTimeoutMs 
     const text = inSnapshot(
       STATE,
       `SELECT TOP (@limit) WITH TIES ct.SYS_CHANGE_VERSION, ${selectList(key, 'ct')}
-        FROM CHANGETABLE(CHANGES ${qualified(table, bracketed)}, @from) AS ct ORDER BY ct.SYS_CHANGE_VERSION`,
+        FROM CHANGETABLE(CHANGES ${table}, @from) AS ct ORDER BY ct.SYS_CHANGE_VERSION`,
     );
     const values: Record<string, SqlValue> = {
       ...named,
@@ -90,11 +91,8 @@ function pageOf(state: TrackingState, items: readonly ChangeRecord[], from: Posi
 }
 
 function recordOf([version, ...values]: SqlRow, key: SqlDescription['key']): ChangeRecord {
-  const named = key.map(({ name, type }, i) => {
-    const value = formOf(type).decode(values[i]);
-    return [name, typeof value === 'string' ? value.replace(/ +$/, '') : value];
-  });
-  return { key: Object.fromEntries(named) as ChangeRecord['key'], position: positionOf(version) };
+  const named = key.map(({ name, type }, i) => [name, unpadded(formOf(type).decode(values[i]))]);
+  return { key: Object.fromEntries(named), position: positionOf(version) };
 }
 
 /** The driver gives a bigint as text. */

@@ -1,11 +1,10 @@
 // What the catalogue says of an Azure SQL table: its columns, whether its primary key is the configuration's, and how
 // its keys compare.
 
-import { WarmfeedError } from '../core/errors.ts';
 import type { KeyColumn } from '../core/key.ts';
-import type { SqlPool, SqlRow } from './mssql-client.ts';
+import type { SqlPool } from './mssql-client.ts';
 import { formOf } from './mssql-values.ts';
-import { bracketed } from './table.ts';
+import { bracketed, checkPrimaryKey, refused } from './table.ts';
 
 export interface SqlColumn {
   readonly name: string;
@@ -52,7 +51,6 @@ SELECT k.COLUMN_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS p
 /** @throws WarmfeedError SOURCE_REJECTED that says what to mend */
 export async function describeSqlTable(described: DescribedSqlTable, signal: AbortSignal): Promise<SqlDescription> {
   const { place, table, columns: declared, run } = described;
-  const refuse = (says: string) => new WarmfeedError('SOURCE_REJECTED', `${place}: ${says}`);
   const [schema = '', name = ''] = table.includes('.') ? table.split('.') : ['dbo', table];
   const values = { schema: { type: 'text', value: schema }, name: { type: 'text', value: name } } as const;
   const [found = [], primary = []] = await run(CATALOGUE, values, signal);
@@ -63,16 +61,16 @@ export async function describeSqlTable(described: DescribedSqlTable, signal: Abo
       collation: collation === null ? undefined : String(collation),
     }),
   );
-  if (columns.length === 0) throw refuse('there is no such table, or it may not be seen');
-  const names = primary.map(([column]) => textOf(column));
-  if (names.length !== declared.length || !declared.every((column) => names.includes(column.name))) {
-    const is = names.length === 0 ? 'it has none' : `it is (${names.join(', ')})`;
-    throw refuse(`the key of the configuration must be the table's primary key; ${is}`);
-  }
+  if (columns.length === 0) throw refused(place, 'there is no such table, or it may not be seen');
+  checkPrimaryKey(
+    place,
+    declared,
+    primary.map(([column]) => String(column)),
+  );
   const key = declared.map((column) => {
     const actual = columns.find((each) => each.name === column.name);
     if (actual === undefined || !COLUMN_TYPES[column.type].includes(actual.type)) {
-      throw refuse(`the key column ${column.name} is ${actual?.type ?? 'not there'}, not ${column.type}`);
+      throw refused(place, `the key column ${column.name} is ${actual?.type ?? 'not there'}, not ${column.type}`);
     }
     return actual;
   });
@@ -82,8 +80,4 @@ export async function describeSqlTable(described: DescribedSqlTable, signal: Abo
 /** @param alias of the table that the columns are of */
 export function selectList(columns: readonly SqlColumn[], alias: string): string {
   return columns.map(({ name, type }) => formOf(type).select(`${alias}.${bracketed(name)}`)).join(', ');
-}
-
-function textOf(cell: SqlRow[number] | undefined): string {
-  return typeof cell === 'string' ? cell : '';
 }

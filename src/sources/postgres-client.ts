@@ -83,16 +83,18 @@ async function connect(connection: PostgresConnection, { size, timeoutMs }: Pool
     keepAlive: true,
     allowExitOnIdle: true,
     application_name: 'warmfeed',
-    options: SESSION.map((setting) => `-c ${setting}`).join(' '),
   };
-  const pool = new PgPool({ ...limits, ...(await credentialsOf(connection)) });
+  const credentials = await credentialsOf(connection);
+  // The last one of a name counts.
+  const options = [credentials.options ?? '', ...SESSION.map((setting) => `-c ${setting}`)].join(' ');
+  const pool = new PgPool({ ...limits, ...credentials, options });
   // A connection that breaks while it is idle: the next statement gets another one.
   pool.on('error', () => undefined);
   return pool;
 }
 
 async function credentialsOf(connection: PostgresConnection): Promise<ClientConfig> {
-  if ('connectionString' in connection) return { connectionString: connection.connectionString };
+  if ('connectionString' in connection) return ofUrl(new URL(connection.connectionString));
   const { host, port, database, user, clientId } = connection;
   const { DefaultAzureCredential } = await import('@azure/identity');
   const credential = new DefaultAzureCredential(clientId === undefined ? {} : { managedIdentityClientId: clientId });
@@ -103,6 +105,13 @@ async function credentialsOf(connection: PostgresConnection): Promise<ClientConf
     return token.token;
   };
   return { host, port, database, user, password, ssl: true };
+}
+
+/** The URL's own `options` would replace all others. */
+function ofUrl(url: URL): ClientConfig {
+  const options = url.searchParams.get('options') ?? '';
+  url.searchParams.delete('options');
+  return { connectionString: url.href, options };
 }
 
 const TEXTS = { getTypeParser: () => (value: string) => value };

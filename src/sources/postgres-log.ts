@@ -2,18 +2,19 @@
 // in order, and what was committed beyond it early (protocol C).
 
 import type { Pool } from 'pg';
+import type { WarmfeedError } from '../core/errors.ts';
 import type { ChangeLog, LogPage, Position } from '../core/ports.ts';
 import { deadline, untilAborted } from './deadline.ts';
 import { queryTexts, type TextRow } from './postgres-client.ts';
-import { postgresError, sqlState } from './postgres-errors.ts';
+import { sqlState } from './postgres-errors.ts';
 import type { Description } from './postgres-table.ts';
 import { type ChangeRecord, qualified, quoted } from './table.ts';
 
 export interface PostgresLogOptions {
-  readonly place: string;
   readonly table: string;
   readonly open: () => Promise<Pool>;
-  readonly description: () => Promise<Description>;
+  readonly description: (signal: AbortSignal) => Promise<Description>;
+  readonly errorOf: (error: unknown) => WarmfeedError;
   readonly requestTimeoutMs: number;
   /** How long changes are kept for other apps and for times without a poll. */
   readonly retentionMs: number;
@@ -28,7 +29,7 @@ state AS MATERIALIZED (
   SELECT oid, pg_snapshot_xmin(pg_current_snapshot()) AS horizon,
     (SELECT system_identifier FROM pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) AS system,
     (SELECT t.oid || t.tgenabled::text FROM pg_trigger t
-      WHERE t.tgrelid = relation.oid AND t.tgname = 'warmfeed_row' AND t.tgenabled <> 'D') AS recorder,
+      WHERE t.tgrelid = relation.oid AND t.tgname = 'warmfeed_row' AND t.tgargs = $5 AND t.tgenabled IN ('O', 'A')) AS recorder,
     (SELECT md5(string_agg(relid::oid::text, ',' ORDER BY relid)) FROM pg_partition_tree(relation.oid)) AS members,
     (SELECT p.xid FROM warmfeed.pruned p WHERE p.relation = relation.oid) AS pruned
   FROM relation
@@ -43,34 +44,38 @@ FROM state s LEFT JOIN LATERAL (
 ORDER BY o.xid, o.id`;
 
 export function createPostgresLog(options: PostgresLogOptions): ChangeLog {
-  const { place, table, open, description, requestTimeoutMs } = options;
+  const { table, open, description, errorOf, requestTimeoutMs } = options;
 
   async function query(text: string, values: readonly unknown[]): Promise<readonly TextRow[]> {
-    return untilAborted(
-      deadline(requestTimeoutMs),
-      open().then(async (pool) => (await queryTexts(pool, text, values)).rows),
-    );
+    return (await queryTexts(await open(), text, values)).rows;
   }
 
   async function poll(from: Position | undefined, limit: number, seen: readonly string[]): Promise<LogPage> {
+    const signal = deadline(requestTimeoutMs);
     try {
-      const values = [qualified(table, quoted), from === undefined ? null : String(from), limit, seen];
-      const [rows, described] = await Promise.all([query(POLL, values), description()]);
-      return pageOf(rows, described, from, limit);
+      return await untilAborted(signal, pollOnce(signal, from, limit, seen));
     } catch (error) {
       // Without the outbox nothing is recorded, and the table is read all the same.
       if (sqlState(error) === '42P01' || sqlState(error) === '3F000') return UNTRACKED;
-      throw postgresError(place, error);
+      throw errorOf(error);
     }
+  }
+
+  async function pollOnce(signal: AbortSignal, from: Position | undefined, limit: number, seen: readonly string[]) {
+    const described = await description(signal);
+    const start = from === undefined ? null : String(from);
+    const rows = await query(POLL, [qualified(table, quoted), start, limit, seen, described.recorder]);
+    return pageOf(rows, described, from, limit);
   }
 
   return {
     poll,
     async prune() {
       try {
-        await query('SELECT warmfeed.prune($1::interval)', [`${options.retentionMs} milliseconds`]);
+        const age = `${options.retentionMs} milliseconds`;
+        await untilAborted(deadline(requestTimeoutMs), query('SELECT warmfeed.prune($1::interval)', [age]));
       } catch (error) {
-        throw postgresError(place, error);
+        throw errorOf(error);
       }
     },
   };

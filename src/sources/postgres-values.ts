@@ -66,6 +66,5 @@ export function valueOf(oid: number, text: string | null): unknown {
   if (text === null) return null;
   const element = ARRAYS.get(oid);
   const decode = SCALARS.get(element ?? oid) ?? asText;
-  // `[2:3]={…}` tells bounds, which JSON has not.
-  return element === undefined ? decode(text) : parseArray(text.replace(/^[^{]*=/, ''), decode);
+  return element === undefined ? decode(text) : parseArray(text, decode);
 }

@@ -1,11 +1,12 @@
-// What tables of all databases have in common: their names in statements, and their changes.
+// What tables of all databases have in common: their names in statements, their keys, and their changes.
 
-import { WarmfeedError } from '../core/errors.ts';
-import { type KeyColumn, keyOfJson } from '../core/key.ts';
+import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
+import { type Key, type KeyColumn, keyOfJson, keyText } from '../core/key.ts';
 import type { Change, Position } from '../core/ports.ts';
 
 /** Long texts have no index that could find them; both databases refuse such keys at some 2,000 bytes. */
 const MAX_KEY_BYTES = 1700;
+const DESCRIPTION_MS = 60_000;
 
 export function tableKeyColumns(
   key: readonly { readonly name: string; readonly type: KeyColumn['type'] }[],
@@ -39,6 +40,62 @@ function isChangeRecord(item: unknown): item is ChangeRecord {
   return typeof item.key === 'object' && item.key !== null && typeof item.position === 'bigint';
 }
 
+/** The key that a row stands under; undefined: one that nobody can ask for (an empty text, a date before year 1). */
+export function keyOfRow(columns: readonly KeyColumn[], values: readonly unknown[]): Key | undefined {
+  try {
+    return keyOfJson(columns, values);
+  } catch (error) {
+    if (isWarmfeedError(error) && error.code === 'BAD_KEY') return undefined;
+    throw error;
+  }
+}
+
+/** Whether a row that a key was answered with stands under that very key: only then it may be cached under it. */
+export function isKeyOfRow(key: Key, columns: readonly KeyColumn[], values: readonly unknown[]): boolean {
+  const stands = keyOfRow(columns, values);
+  return stands !== undefined && keyText(stands) === keyText(key);
+}
+
+/** A `char` comes padded. */
+export function unpadded<T>(value: T): T | string {
+  return typeof value === 'string' ? value.replace(/ +$/, '') : value;
+}
+
+/** @throws WarmfeedError SOURCE_REJECTED unless the key is the primary key, in whatever order */
+export function checkPrimaryKey(place: string, columns: readonly KeyColumn[], primary: readonly string[]): void {
+  if (primary.length === columns.length && columns.every(({ name }) => primary.includes(name))) return;
+  const is = primary.length === 0 ? 'it has none' : `it is (${primary.join(', ')})`;
+  throw refused(place, `the key of the configuration must be the table's primary key; ${is}`);
+}
+
+export function refused(place: string, says: string): WarmfeedError {
+  return new WarmfeedError('SOURCE_REJECTED', `${place}: ${says}`);
+}
+
+export interface Described<T> {
+  (signal: AbortSignal): Promise<T>;
+  /** The next call asks the database. */
+  forget(): void;
+}
+
+/** What the catalogue says of a table, asked for once a minute. */
+export function describedBy<T>(ask: (signal: AbortSignal) => Promise<T>): Described<T> {
+  let known: { readonly at: number; readonly description: T } | undefined;
+
+  async function description(signal: AbortSignal): Promise<T> {
+    if (known !== undefined && performance.now() - known.at < DESCRIPTION_MS) return known.description;
+    const now = await ask(signal);
+    known = { at: performance.now(), description: now };
+    return now;
+  }
+
+  return Object.assign(description, {
+    forget: () => {
+      known = undefined;
+    },
+  });
+}
+
 /** `schema.table`, each part quoted. The name is the configuration's, never a stranger's. */
 export function qualified(table: string, quote: (identifier: string) => string): string {
   return table.split('.').map(quote).join('.');
@@ -52,8 +109,4 @@ export function quoted(identifier: string): string {
 /** A delimited identifier of SQL Server, whatever QUOTED_IDENTIFIER is. */
 export function bracketed(identifier: string): string {
   return `[${identifier.replaceAll(']', ']]')}]`;
-}
-
-export function behind(place: string): WarmfeedError {
-  return new WarmfeedError('SOURCE_UNAVAILABLE', `${place}: no answer as new as was asked for`, { retryable: true });
 }

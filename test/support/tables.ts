@@ -17,11 +17,14 @@ const TABLES = `
   CREATE TABLE parts (shop text, id int, name text, n bigint, price numeric(12, 2), PRIMARY KEY (shop, id));
   CREATE TABLE logs (id uuid PRIMARY KEY, n int)`;
 
-export async function startTables(settings: Record<string, string> = {}) {
-  const [root, server, redisServer] = await Promise.all([buildApp(CONFIGURATION), startPostgres(), startRedis()]);
+export async function startTables(
+  settings: Record<string, string> = {},
+  { configuration = CONFIGURATION, tables = TABLES } = {},
+) {
+  const [root, server, redisServer] = await Promise.all([buildApp(configuration), startPostgres(), startRedis()]);
   const url = await server.createDatabase();
   const db = await connected(url);
-  await db.query(TABLES);
+  await db.query(tables);
   const redis = new Redis(redisServer.url, { maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
   const logs: string[] = [];
