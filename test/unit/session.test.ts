@@ -53,7 +53,7 @@ function createCopy() {
   return copy;
 }
 
-function createWorld({ durable = false, over = {} as Partial<SessionStore> } = {}) {
+function createWorld({ durable = false, over = {} }: { durable?: boolean; over?: Partial<SessionStore> } = {}) {
   let now = 1_750_000_000_000;
   let count = 0;
   const memory = createMemorySessionStore({ now: () => now });
@@ -209,7 +209,6 @@ describe('sessions', () => {
   it('concurrent patches lose nothing, also where another process writes in between', async () => {
     let interferences = 30;
     const world = createWorld();
-    const { swap } = world.memory;
     const rival = createWorld({
       over: {
         ...world.memory,
@@ -217,7 +216,7 @@ describe('sessions', () => {
           if (interferences-- > 0) {
             expect((await world.patch(id, { [`rival${interferences}`]: 1 })).kind).toBe('updated');
           }
-          return swap(...args);
+          return world.memory.swap(...args);
         },
       },
     });
@@ -238,13 +237,12 @@ describe('sessions', () => {
   it('one that fails does not hold up the next of its session', async () => {
     let isDown = true;
     const world = createWorld();
-    const { read } = world.memory;
     const failing = createWorld({
       over: {
         ...world.memory,
         read: async (...args) => {
           if (isDown) throw new WarmfeedError('STORE_UNAVAILABLE', 'down', { retryable: true });
-          return read(...args);
+          return world.memory.read(...args);
         },
       },
     });
@@ -258,13 +256,12 @@ describe('sessions', () => {
 
   it('a patch between whose reading and writing the session expires finds none', async () => {
     const world = createWorld();
-    const { swap } = world.memory;
     const late = createWorld({
       over: {
         ...world.memory,
         swap: async (...args) => {
           world.advance(60_000);
-          return swap(...args);
+          return world.memory.swap(...args);
         },
       },
     });
@@ -343,7 +340,7 @@ describe('with a durable copy', () => {
   it('many writes while one is under way are one more', async () => {
     let writes = 0;
     const world = createWorld({ durable: true });
-    const { write } = world.copy;
+    const write = world.copy.write.bind(world.copy);
     world.copy.write = async (...args) => {
       writes++;
       return write(...args);
