@@ -219,6 +219,8 @@ describe('sessions', () => {
       'sessions.absolute',
       'sessions.durable',
     ]);
+    expect(of({ ttl: '2h', maxBytes: '2mb', durable })).toEqual(['sessions.maxBytes']);
+    expect(of({ ttl: '2h', maxBytes: '2mb' })).toEqual([]);
     expect(of({ ttl: '2h', absolute: '1h' })).toEqual(['sessions.absolute']);
     expect(of({ ttl: '2h', absolute: '4000d' })).toEqual(['sessions.absolute']);
     expect(of({ ttl: '2h', durable: { ...durable, connection: 'NONE', container: '%NONE%' } })).toEqual([

@@ -337,6 +337,17 @@ describe('with a durable copy', () => {
     expect(await world.sessions.list('ann')).toEqual([]);
   });
 
+  it('a listing does not use what it lists', async () => {
+    const world = createWorld({ durable: true });
+    const id = await world.create({ user: 'ann' });
+    await world.settled();
+    for (let n = 0; n < 7; n++) {
+      world.advance(10_000);
+      expect(await world.sessions.list('ann')).toHaveLength(n < 5 ? 1 : 0);
+    }
+    expect(await world.read(id)).toBeUndefined();
+  });
+
   it('many writes while one is under way are one more', async () => {
     let writes = 0;
     const world = createWorld({ durable: true });
