@@ -30,4 +30,8 @@ export default defineCache({
       maxBytes: '512kb',
     }),
   },
+  sessions: {
+    ttl: '20m',
+    subject: (data) => (typeof data['userId'] === 'string' ? data['userId'] : undefined),
+  },
 });

@@ -24,6 +24,8 @@ export interface ResolvedCosmosContainer {
 
 const OPTIONS = ['ttl', 'absolute', 'maxBytes', 'subject', 'durable'];
 const ABSOLUTE_MS = 86_400_000;
+/** An item of Cosmos DB has 2 MB at most, and text may need twice its bytes in it. */
+const COPIED_BYTES = 1000 * 1024;
 /** Lives are counted in ms within 53 bits, and Redis takes no more. */
 const LONGEST_MS = 10 * 365 * ABSOLUTE_MS;
 
@@ -42,6 +44,9 @@ export function resolveSessions(
   if (subject !== undefined && typeof subject !== 'function') report('subject', 'must be a function');
   const maxBytes =
     parseSize(sessions.maxBytes ?? '64kb') ?? report('maxBytes', 'must be a size such as "64kb" or "1mb"');
+  if (durable !== undefined && maxBytes !== undefined && maxBytes > COPIED_BYTES) {
+    report('maxBytes', 'must be "1000kb" at most with a durable copy');
+  }
   const life = resolveLife(sessions, report);
   const copy = durable === undefined ? undefined : resolveContainer(durable, environment, report);
   return life && maxBytes ? { life, maxBytes, subject, durable: copy } : undefined;

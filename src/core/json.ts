@@ -73,7 +73,8 @@ function checkName(names: Set<string> | undefined, token: string, what: string):
 
 function checkNumber(token: string, what: string): void {
   const number = Number(token);
-  if (Number.isFinite(number) && (!/^-?\d+$/.test(token) || Number.isSafeInteger(number))) return;
+  const isExact = !/^-?\d+$/.test(token) || Number.isSafeInteger(number) || String(number) === token;
+  if (Number.isFinite(number) && isExact) return;
   throw bad(`${what} has a number that would lose digits (${token.slice(0, 40)}): send it as text`);
 }
 

@@ -48,6 +48,7 @@ export type Sessions = ReturnType<typeof createSessions>;
 
 /** Each swap that fails is another's that did not; in one process they take turns. */
 const ATTEMPTS = 64;
+const CHUNK = 32;
 /** No request lasts so long (the hosts' limit is 230 s). */
 const LISTING_GRACE_MS = 300_000;
 
@@ -74,13 +75,19 @@ export function createSessions(deps: SessionDeps) {
   async function find(name: string): Promise<SessionReply> {
     const reply = await store.read(keys.session(name), life);
     if (reply.state === 'live') mirrorUse(name, reply.session.seen, reply.nowMs);
-    if (reply.state !== 'none' || durable === undefined) return reply;
-    const kept = await durable.copy.read(name);
-    if (kept === undefined) return reply;
-    if (kept === 'ended') return { state: 'ended' };
+    if (reply.state !== 'none') return reply;
+    const kept = await restore(name);
+    if (kept === 'restored') return store.read(keys.session(name), life);
+    return kept === 'ended' ? { state: 'ended' } : reply;
+  }
+
+  /** Brings back what Redis has lost, with what is left of its life. */
+  async function restore(name: string): Promise<'restored' | 'ended' | undefined> {
+    const kept = await durable?.copy.read(name);
+    if (kept === undefined || kept === 'ended') return kept;
     await list(name, kept.subject);
     await store.create(keys.session(name), kept, life, kept);
-    return store.read(keys.session(name), life);
+    return 'restored';
   }
 
   /** A copy is behind in the time of the last use by a quarter of the ttl at most, for a write now and then. */
@@ -141,11 +148,13 @@ export function createSessions(deps: SessionDeps) {
   /** Live sessions of a subject; what was listed and is none is dropped. */
   async function ofSubject(subject: Uint8Array): Promise<readonly NamedSession[]> {
     const key = keys.subject(entropy.base64url(subject));
-    // What Redis lost is brought back here, or it would be neither shown nor ended.
     const kept = (await durable?.copy.listed(subject)) ?? [];
-    await Promise.all(kept.map(find));
     const names = new Set([...(await store.listed(key)), ...kept]);
-    const found = await Promise.all([...names].map((name) => peekOf(name, subject, key)));
+    const found = await inChunks([...names], async (name) => {
+      // What Redis lost would be neither shown nor ended.
+      if ((await store.peek(keys.session(name))).state === 'none') await restore(name);
+      return peekOf(name, subject, key);
+    });
     return found.filter((session) => session !== undefined);
   }
 
@@ -188,7 +197,7 @@ export function createSessions(deps: SessionDeps) {
       const digest = digestOf(subject);
       const sessions = await ofSubject(digest);
       const mine = (session: SessionRecord) => sameSubject(session.subject, digest);
-      const ended = await Promise.all(sessions.map(({ name }) => repeat(name, () => attemptEnd(name, mine))));
+      const ended = await inChunks(sessions, ({ name }) => repeat(name, () => attemptEnd(name, mine)));
       return ended.filter(({ kind }) => kind === 'ended').length;
     },
   };
@@ -206,6 +215,15 @@ export function createSessions(deps: SessionDeps) {
 
 function sameSubject(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === undefined || b === undefined ? a === b : equalBytes(a, b);
+}
+
+/** So many at a time as no bulkhead refuses. */
+async function inChunks<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += CHUNK) {
+    results.push(...(await Promise.all(items.slice(at, at + CHUNK).map(work))));
+  }
+  return results;
 }
 
 function createTurns() {

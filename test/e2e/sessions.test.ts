@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { request as send } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, get, type Stack, startStack } from '../support/stack.ts';
 
@@ -323,6 +324,18 @@ describe('bad requests', () => {
     expect((await asked('PUT', id, { body: '{}', type: 'Application/JSON; Charset="UTF-8"' })).status).toBe(200);
     const encoded = await asked('PUT', id, { body: '{}', headers: { 'content-encoding': 'gzip' } });
     expect([encoded.status, codeOf(encoded)]).toEqual([415, 'unsupported-encoding']);
+  });
+
+  it('C46: a body that the host drops is 411, not an empty session', async () => {
+    const status = await new Promise((resolve, reject) => {
+      const headers = { 'content-type': JSON_TYPE, 'transfer-encoding': 'chunked' };
+      const sent = send(`${stack.host.url}/api/sessions`, { method: 'POST', headers }, ({ statusCode }) =>
+        resolve(statusCode),
+      );
+      sent.on('error', reject);
+      sent.end('{"a":1}');
+    });
+    expect(status).toBe(411);
   });
 
   it('too much is 413: sent at once, or patched together', async () => {

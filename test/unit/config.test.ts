@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { cosmos, defineCache, entity } from '../../src/config/define.ts';
+import { cosmos, cosmosContainer, defineCache, entity } from '../../src/config/define.ts';
 import { problemsOf, resolveConfig } from '../../src/config/resolve.ts';
 import { leasePrefix, readSettings, SETTINGS } from '../../src/config/settings.ts';
 import { parseDuration, parseSize } from '../../src/config/units.ts';
@@ -186,6 +186,47 @@ describe('settings', () => {
       meaning,
     ]);
     expect(rows.filter(([name]) => name !== undefined && name in SETTINGS)).toEqual(expected);
+  });
+});
+
+describe('sessions', () => {
+  const entities = { widget: entity({ source, ttl: '5m' }) };
+  const durable = cosmosContainer({ connection: 'COSMOS', database: '%DB%', container: 'sessions' });
+  const resolved = (sessions?: object) => resolveConfig({ entities, sessions } as never, ENV).sessions;
+
+  it('are none unless they are said, and have defaults', () => {
+    expect(resolved()).toBeUndefined();
+    expect(resolved({ ttl: '20m' })).toEqual({
+      life: { ttlMs: 1_200_000, absoluteMs: 86_400_000 },
+      maxBytes: 65_536,
+      subject: undefined,
+      durable: undefined,
+    });
+    expect(resolved({ ttl: '30d' })?.life.absoluteMs).toBe(30 * 86_400_000);
+    expect(resolved({ ttl: '1h', durable })?.durable).toMatchObject({ database: 'shop', container: 'sessions' });
+  });
+
+  it('report every problem with its path', () => {
+    const of = (sessions: unknown) => problems({ entities, sessions });
+    expect(of({})).toEqual(['sessions.ttl']);
+    expect(of('20m')).toEqual(['sessions']);
+    expect(of(null)).toEqual(['sessions']);
+    expect(of({ ttl: '0s', absolute: 'x', maxBytes: 64, subject: 'userId', durable: source, tll: 1 })).toEqual([
+      'sessions.tll',
+      'sessions.subject',
+      'sessions.maxBytes',
+      'sessions.ttl',
+      'sessions.absolute',
+      'sessions.durable',
+    ]);
+    expect(of({ ttl: '2h', maxBytes: '2mb', durable })).toEqual(['sessions.maxBytes']);
+    expect(of({ ttl: '2h', maxBytes: '2mb' })).toEqual([]);
+    expect(of({ ttl: '2h', absolute: '1h' })).toEqual(['sessions.absolute']);
+    expect(of({ ttl: '2h', absolute: '4000d' })).toEqual(['sessions.absolute']);
+    expect(of({ ttl: '2h', durable: { ...durable, connection: 'NONE', container: '%NONE%' } })).toEqual([
+      'sessions.durable.connection',
+      'sessions.durable.container',
+    ]);
   });
 });
 
