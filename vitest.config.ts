@@ -21,7 +21,7 @@ export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',
     projects: [
-      project('unit'),
+      project('unit', { testTimeout: 20_000 }),
       project('contract', { retry, testTimeout: 20_000, hookTimeout: 60_000 }),
       project('infra', { testTimeout: 60_000, hookTimeout: 300_000 }),
       project('model', { testTimeout: 120_000 }),
