@@ -4,14 +4,21 @@ import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { app } from '@azure/functions';
 import type { CacheDefinition } from './config/define.ts';
+import type { ResolvedContent } from './config/resolve-content.ts';
+import type { Settings } from './config/settings.ts';
+import type { BlobSource } from './core/content.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
+import { createContentChanges } from './core/content-changes.ts';
+import { createContentLoader } from './core/content-load.ts';
 import { ConfigError } from './core/errors.ts';
 import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import type { Clock, Entropy } from './core/ports.ts';
-import { createReader } from './core/read.ts';
+import { createReader, createReaderOf } from './core/read.ts';
 import { createSync } from './core/sync.ts';
+import { registerContent } from './functions/content.ts';
+import { registerContentEvents } from './functions/content-events.ts';
 import { registerCosmosChanges } from './functions/cosmos-changes.ts';
 import { registerEntities } from './functions/entities.ts';
 import { registerFeedWatch } from './functions/feed-watch.ts';
@@ -20,8 +27,9 @@ import { createLog } from './functions/log.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
 import { createRedisStore } from './redis/store.ts';
+import { createBlobSource } from './sources/blob.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
-import { createLimit, guard } from './sources/guard.ts';
+import { createLimit, type GuardLimits, guard, guardBlobs } from './sources/guard.ts';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -62,7 +70,7 @@ function loadDefinition(): CacheDefinition {
   return (require('./cache.config.ts') as { default: CacheDefinition }).default;
 }
 
-function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
+function start({ settings, leasePrefix, containers, content: resolvedContent }: ResolvedConfig): void {
   const observe = createLog(() => clock.now());
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
@@ -102,8 +110,15 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   });
   const entities = watched.flatMap((container) => container.entities);
 
+  const content = resolvedContent && {
+    ...resolvedContent,
+    container: resolvedContent.source.container,
+    source: contentSource(resolvedContent, settings, limits),
+  };
+
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
-  const generations = createGenerations({ store, key: keys.generations, clock, entities, ttlMs });
+  const kept = content === undefined ? entities : [...entities, content];
+  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
   const deps = {
     store,
     keys,
@@ -125,7 +140,14 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   });
   const reader = createReader({ ...deps, reloads });
 
-  registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
+  const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
+
+  registerEntities({ entities, reader, clientDirectives });
+  const contentReader = createReaderOf({ ...deps, reloads }, { load: createContentLoader(deps) });
+  if (content !== undefined) {
+    registerContent({ ...content, content, reader: contentReader, clientDirectives });
+    if (content.events) registerContentEvents(createContentChanges(content, deps), content.container);
+  }
   for (const container of watched) {
     registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
       connection: container.definition.connectionName,
@@ -148,6 +170,9 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
     problems: [],
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
+      ...(content === undefined
+        ? []
+        : [{ name: 'content', check: () => content.source.check().then(() => undefined) }]),
       ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
       ...watches.map((watch) => ({
         name: `feed of ${watch.source}`,
@@ -157,8 +182,18 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   });
 
   app.hook.appTerminate(async () => {
-    await reader.drain();
+    await Promise.all([reader.drain(), contentReader.drain()]);
     clients.dispose();
     await connection.close();
   });
+}
+
+function contentSource({ source }: ResolvedContent, settings: Settings, limits: GuardLimits): BlobSource {
+  const large = createLimit({
+    concurrency: settings.WARMFEED_CONTENT_LARGE_CONCURRENCY,
+    queue: settings.WARMFEED_SOURCE_QUEUE,
+    timeoutMs: settings.WARMFEED_CONTENT_LARGE_TIMEOUT,
+  });
+  const requestTimeoutMs = settings.WARMFEED_CONTENT_LARGE_TIMEOUT;
+  return guardBlobs(createBlobSource({ ...source, requestTimeoutMs }), limits, large);
 }

@@ -6,7 +6,9 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
+import { duration, type Report, resolveText } from './check.ts';
 import type { CacheDefinition, CosmosDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { type ResolvedContent, resolveContent } from './resolve-content.ts';
 import { type Environment, leasePrefix, readSettings, type Settings } from './settings.ts';
 import { parseDuration, parseSize } from './units.ts';
 
@@ -36,10 +38,8 @@ export interface ResolvedConfig {
   readonly settings: Settings;
   readonly leasePrefix: string;
   readonly containers: readonly ResolvedContainer[];
+  readonly content: ResolvedContent | undefined;
 }
-
-/** Notes a problem at a path below the caller's. */
-type Report = (path: string, message: string) => undefined;
 
 /** @throws ConfigError with every problem of the definition and the settings */
 export function resolveConfig(definition: CacheDefinition, environment: Environment): ResolvedConfig {
@@ -55,8 +55,15 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
     return resolveEntity(name, entity as unknown as EntityDefinition, environment, report);
   });
   const containers = byContainer(entities, problems);
+  const content = resolveContent(definition.content, environment, (path, message) => {
+    problems.push({ path: path === '' ? 'content' : `content.${path}`, message });
+    return undefined;
+  });
+  if (content !== undefined && 'content' in definition.entities) {
+    problems.push({ path: 'entities.content', message: 'the name is that of the static content' });
+  }
   if (problems.length > 0) throw new ConfigError(problems);
-  return { settings, leasePrefix: leasePrefix(settings, environment), containers };
+  return { settings, leasePrefix: leasePrefix(settings, environment), containers, content };
 }
 
 const OPTIONS =
@@ -150,12 +157,6 @@ function resolveHttp(http: HttpOptions, report: Report): Entity['http'] {
   };
 }
 
-function duration(path: string, text: unknown, report: Report, least = 0): number | undefined {
-  const ms = parseDuration(text);
-  if (ms === undefined) return report(path, 'must be a duration such as "30s", "5m" or "1h"');
-  return ms >= least ? ms : report(path, `must be at least ${least}ms`);
-}
-
 function resolveSource(source: unknown, environment: Environment, report: Report): ResolvedCosmos | undefined {
   const definition = source as CosmosDefinition | undefined;
   if (definition?.kind !== 'cosmos') return report('source', 'must be cosmos({…})');
@@ -196,17 +197,6 @@ function resolveConnection(name: unknown, environment: Environment, report: Repo
   if (!endpoint) return report(path, `neither the app setting ${name} nor ${name}__accountEndpoint is set`);
   if (!URL.canParse(endpoint)) return report(path, `the app setting ${name}__accountEndpoint is no URL`);
   return { endpoint, clientId: environment[`${name}__clientId`] };
-}
-
-function resolveText(path: string, text: unknown, environment: Environment, report: Report): string | undefined {
-  if (typeof text !== 'string' || text === '') return report(path, 'must be a name');
-  let missing: string | undefined;
-  const resolved = text.replace(/%(\w+)%/g, (_, name: string) => {
-    const value = environment[name];
-    if (!value) missing = name;
-    return value ?? '';
-  });
-  return missing === undefined ? resolved : report(path, `the app setting ${missing} is missing`);
 }
 
 /** Entities of one container share its feed, so they must agree on what it is. */

@@ -62,7 +62,7 @@ interface Cached {
 }
 
 /** The reader of entities. */
-export function createReader(deps: ReaderDeps): Reader<Entity> {
+export function createReader(deps: ReaderDeps): Reader {
   return createReaderOf(deps, {
     load: createLoader(deps),
     above: async ({ entity, key }, floor, signal) => {

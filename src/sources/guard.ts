@@ -10,6 +10,7 @@ import {
   isBrokenCircuitError,
   isBulkheadRejectedError,
 } from 'cockatiel';
+import type { BlobSource } from '../core/content.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import type { ReadOptions, Source } from '../core/ports.ts';
 import type { Limit } from '../core/read.ts';
@@ -31,13 +32,7 @@ const FAILURES: ReadonlySet<string> = new Set(['SOURCE_UNAVAILABLE', 'SOURCE_TIM
 
 /** read and readMany throw SOURCE_BUSY beyond the limits, and SOURCE_UNAVAILABLE while the breaker is open. */
 export function guard(source: Source, limits: GuardLimits): Source {
-  const limited = createLimited(source.name, limits);
-  const breaker = createBreaker(source.name, limits);
-
-  function run<T>(options: ReadOptions, work: (options: ReadOptions) => Promise<T>): Promise<T> {
-    return limited((signal) => breaker(options, signal, () => work({ ...options, signal })), options.signal);
-  }
-
+  const run = createGuard(source.name, limits);
   return {
     name: source.name,
     replicaLagMs: source.replicaLagMs,
@@ -48,6 +43,25 @@ export function guard(source: Source, limits: GuardLimits): Source {
     floor: (token) => source.floor(token),
     change: (item) => source.change(item),
   };
+}
+
+/** The same for blob storage. What is too large for the cache is slow by nature: it has limits of its own. */
+export function guardBlobs(source: BlobSource, limits: GuardLimits, large: Limit): BlobSource {
+  const run = createGuard(source.name, limits);
+  return {
+    name: source.name,
+    head: (name, options) => run(options, (inner) => source.head(name, inner)),
+    read: (name, options) => run(options, (inner) => source.read(name, { ...options, ...inner })),
+    slice: (name, slice) => large((signal) => source.slice(name, { ...slice, signal })),
+    check: () => source.check(),
+  };
+}
+
+function createGuard(name: string, limits: GuardLimits) {
+  const limited = createLimited(name, limits);
+  const breaker = createBreaker(name, limits);
+  return <T>(options: ReadOptions, work: (options: ReadOptions) => Promise<T>): Promise<T> =>
+    limited((signal) => breaker(options, signal, () => work({ ...options, signal })), options.signal);
 }
 
 /** A small bulkhead with a deadline: the reloads that clients ask for share one. */
