@@ -3,10 +3,10 @@
  * and starts the function once for each event. A failure is a 500, upon which Event Grid delivers the whole request again.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Outcome } from './retry.ts';
 import { readBody } from './http-request.ts';
 import { sendEmpty, sendJson } from './http-response.ts';
 import type { InvocationInput } from './invoke.ts';
+import type { Outcome } from './retry.ts';
 
 export const eventGridPath = /^\/runtime\/webhooks\/eventgrid\/?$/i;
 
