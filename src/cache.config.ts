@@ -1,6 +1,6 @@
 // What is cached. The one file that a team edits; docs/architecture.md shows where each part goes.
 
-import { cosmos, defineCache, entity, omit } from './config/define.ts';
+import { blob, cosmos, defineCache, entity, omit } from './config/define.ts';
 
 interface Airport {
   readonly [property: string]: unknown;
@@ -29,5 +29,14 @@ export default defineCache({
       tags: (doc) => [`country:${doc.country}`],
       maxBytes: '512kb',
     }),
+  },
+  content: {
+    source: blob({ connection: 'CONTENT', container: 'content' }),
+    ttl: '5m',
+    staleFor: '5m',
+    staleIfError: '24h',
+    // What pages show without a key: flags and borders of countries.
+    authLevel: 'anonymous',
+    events: true,
   },
 });

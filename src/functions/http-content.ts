@@ -72,13 +72,19 @@ export async function answerContent(
     description.large
       ? options.slice(description, range)
       : Promise.resolve(bytes.subarray(range.first, range.last + 1));
-  Object.assign(headers, describing(description, options.activeContent));
-  if (request.method === 'HEAD')
-    return { status: 200, headers: { ...headers, 'content-length': String(description.size) } };
+  const described = { ...headers, ...describing(description, options.activeContent) };
+  if (request.method === 'HEAD') {
+    return { status: 200, headers: { ...described, 'content-length': String(description.size) } };
+  }
   const ranges = rangeApplies(request.headers, validators, Date.now())
     ? parseRange(request.headers.get('range'), description.size)
     : 'ignored';
-  return answerBytes(description, ranges, { headers, slices, most: options.maxAnswerBytes });
+  if (ranges === 'unsatisfiable') {
+    const detail = `it has ${description.size} bytes, and none in the ranges asked for`;
+    const none = { 'content-range': `bytes */${description.size}` };
+    return problem(416, 'range-not-satisfiable', detail, { ...headers, ...none });
+  }
+  return answerBytes(description, ranges, { headers: described, slices, most: options.maxAnswerBytes });
 }
 
 const VARY = { vary: 'Accept-Encoding' };
@@ -108,14 +114,9 @@ function fieldValue(text: string | undefined): string | undefined {
 
 async function answerBytes(
   { size, type }: Description,
-  asked: ReturnType<typeof parseRange>,
+  asked: readonly ByteRange[] | 'ignored',
   { headers, slices, most }: { headers: Record<string, string>; slices: Slices; most: number },
 ): Promise<HttpResponseInit | 'changed'> {
-  if (asked === 'unsatisfiable') {
-    const detail = `it has ${size} bytes, and none in the ranges asked for`;
-    const { 'content-encoding': _, 'content-disposition': __, ...rest } = headers;
-    return problem(416, 'range-not-satisfiable', detail, { ...rest, 'content-range': `bytes */${size}` });
-  }
   if (asked === 'ignored') {
     if (size > most) {
       const detail = `it has ${size} bytes; ask for it in ranges, of ${most} bytes at most`;

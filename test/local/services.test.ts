@@ -239,7 +239,7 @@ describe('storage', () => {
 
   it('is replaced by AzureWebJobsStorage, unless that means the emulator', async () => {
     const other = await startStorage({ connectionString: 'AccountName=mine' });
-    expect(other.settings).toEqual({ AzureWebJobsStorage: 'AccountName=mine' });
+    expect(other.settings).toEqual({ AzureWebJobsStorage: 'AccountName=mine', CONTENT: 'AccountName=mine' });
     expect(other.pid).toBeUndefined();
   });
 });
