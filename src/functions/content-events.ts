@@ -1,6 +1,6 @@
 // The Event Grid trigger by which changed blobs are dropped from the cache: which events say what, and of which blobs.
 
-import { app, type EventGridEvent, type InvocationContext } from '@azure/functions';
+import { app, type EventGridEvent } from '@azure/functions';
 import type { ContentChanges } from '../core/content-changes.ts';
 
 /** Names that an event may be about; `all`: too many to tell. */
@@ -9,11 +9,10 @@ export type ChangedBlobs = readonly string[] | 'all';
 export function registerContentEvents(changes: ContentChanges, container: string): void {
   app.eventGrid('content-events', {
     // Whatever it throws, Event Grid delivers the event again, for a day.
-    handler: async (event: EventGridEvent, context: InvocationContext) => {
+    handler: async (event: EventGridEvent) => {
       const changed = changedBlobs(event, container);
       if (changed === 'all') await changes.dropAll();
-      else if (changed.length > 0) await changes.dropBlobs(changed);
-      else context.debug(`passed over: ${event.eventType}`);
+      else await changes.dropBlobs(changed);
     },
   });
 }

@@ -28,7 +28,9 @@ export function preferredCodings(request: HttpRequest, precompressed: readonly C
   return (plain < 0 ? accepted : accepted.slice(0, plain)) as Coding[];
 }
 
-function accepts(request: HttpRequest, coding: string): boolean {
+/** A Content-Encoding that is none, as some uploads have, is passed on and not negotiated. */
+function accepts(request: HttpRequest, encoding: string): boolean {
+  const coding = /^(x-)?(gzip|br|deflate|zstd|compress)$/i.test(encoding) ? encoding.toLowerCase() : 'identity';
   return request.headers.get('accept-encoding') === null || negotiatorOf(request).encodings([coding]).length > 0;
 }
 
@@ -61,13 +63,14 @@ export async function answerContent(
     'cache-control': options.cacheControl.find(({ pattern }) => pattern.test(path))?.value ?? PRIVATE,
     'accept-ranges': 'bytes',
   });
+  const refusal = { ...headers, ...NO_STORE };
   if (!accepts(request, description.encoding ?? 'identity')) {
-    return problem(406, 'not-acceptable', 'it does not exist in a coding that Accept-Encoding allows', VARY);
+    return problem(406, 'not-acceptable', 'it does not exist in a coding that Accept-Encoding allows', refusal);
   }
   const validators = { etag: found.etag, modifiedMs: description.modifiedMs };
   const precondition = preconditions(request.headers, validators);
   if (precondition === 304) return { status: 304, headers };
-  if (precondition === 412) return problem(412, 'precondition-failed', 'it is not the version asked for', headers);
+  if (precondition === 412) return problem(412, 'precondition-failed', 'it is not the version asked for', refusal);
   const slices: Slices = (range) =>
     description.large
       ? options.slice(description, range)
@@ -82,12 +85,14 @@ export async function answerContent(
   if (ranges === 'unsatisfiable') {
     const detail = `it has ${description.size} bytes, and none in the ranges asked for`;
     const none = { 'content-range': `bytes */${description.size}` };
-    return problem(416, 'range-not-satisfiable', detail, { ...headers, ...none });
+    return problem(416, 'range-not-satisfiable', detail, { ...refusal, ...none });
   }
-  return answerBytes(description, ranges, { headers: described, slices, most: options.maxAnswerBytes });
+  return answerBytes(description.size, ranges, { headers: described, slices, most: options.maxAnswerBytes });
 }
 
 const VARY = { vary: 'Accept-Encoding' };
+// A rule for the content is none for refusals of it: a cache would keep them for all.
+const NO_STORE = { 'cache-control': 'no-store' };
 const PRIVATE = 'private, no-cache';
 
 /** Headers that describe the bytes. */
@@ -113,14 +118,14 @@ function fieldValue(text: string | undefined): string | undefined {
 }
 
 async function answerBytes(
-  { size, type }: Description,
+  size: number,
   asked: readonly ByteRange[] | 'ignored',
   { headers, slices, most }: { headers: Record<string, string>; slices: Slices; most: number },
 ): Promise<HttpResponseInit | 'changed'> {
   if (asked === 'ignored') {
     if (size > most) {
       const detail = `it has ${size} bytes; ask for it in ranges, of ${most} bytes at most`;
-      return problem(413, 'too-large', detail, { ...VARY, 'accept-ranges': 'bytes' });
+      return problem(413, 'too-large', detail, { ...VARY, ...NO_STORE, 'accept-ranges': 'bytes' });
     }
     const body = size === 0 ? new Uint8Array() : await slices({ first: 0, last: size - 1 });
     if (body === 'changed') return body;
@@ -139,7 +144,7 @@ async function answerBytes(
     return { status: 206, headers: { ...headers, ...only }, body: first.bytes };
   }
   const boundary = randomUUID();
-  const body = multipart(parts, { size, type, boundary });
+  const body = multipart(parts, { size, type: headers['content-type'] ?? '', boundary });
   const several = {
     'content-type': `multipart/byteranges; boundary=${boundary}`,
     'content-length': String(body.length),

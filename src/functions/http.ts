@@ -61,7 +61,10 @@ export function answerRead(request: HttpRequest, entity: Entity, answer: ReadAns
   if (entity.http.public && found.tags.length > 0) headers['cache-tag'] = found.tags.map(tagText).join(',');
   const precondition = evaluate(request, found.etag);
   if (precondition === 304) return { status: 304, headers };
-  if (precondition === 412) return problem(412, 'precondition-failed', 'If-Match names another version', headers);
+  if (precondition === 412) {
+    const refusal = { ...headers, 'cache-control': 'no-store' };
+    return problem(412, 'precondition-failed', 'If-Match names another version', refusal);
+  }
   headers['content-type'] = 'application/json; charset=utf-8';
   headers['content-length'] = String(found.body.length);
   return request.method === 'HEAD' ? { status: 200, headers } : { status: 200, headers, body: found.body };
