@@ -163,7 +163,7 @@ describe('content', () => {
     'a%00.txt',
     'a%0d%0aset-cookie:x',
     '%ff',
-    `${'x'.repeat(1025)}`,
+    'x'.repeat(1025),
     'x%3Fcomp=list',
     '.',
     '?comp=list&restype=container',

@@ -97,7 +97,7 @@ function createWorld() {
     );
     return {
       changes: createContentChanges(content, deps),
-      drain: reader.drain,
+      drain: () => reader.drain(),
       read: (path: string, ...preferred: Coding[]) =>
         reader.read({ entity: content, key: contentKey(path, preferred), directives: NO_DIRECTIVES }),
     };
