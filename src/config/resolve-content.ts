@@ -58,6 +58,28 @@ export function resolveContent(
   const notFoundTtlMs = duration('notFoundTtl', content.notFoundTtl ?? '30s', report, 1);
   const maxBytes = size('maxBytes', content.maxBytes ?? '1mb', report);
   const maxAnswerBytes = size('maxAnswerBytes', content.maxAnswerBytes ?? '32mb', report);
+  const served = resolveServed(content, report);
+  const cacheControl = resolveRules(content.cacheControl ?? {}, report);
+  if (!source || !ttlMs || !maxBytes || !maxAnswerBytes || !served) return undefined;
+  if (maxAnswerBytes < maxBytes) report('maxAnswerBytes', 'must not be less than maxBytes');
+  const lifetimes = { ttlMs, staleForMs: staleForMs ?? 0, staleIfErrorMs: staleIfErrorMs ?? 0 };
+  const { connectionName, container } = source;
+  const stored = [connectionName, container, Object.values(lifetimes), notFoundTtlMs, maxBytes, served.precompressed];
+  return {
+    name: 'content',
+    source,
+    fingerprint: hash64(JSON.stringify([FORMAT, ...stored])),
+    ...lifetimes,
+    notFoundTtlMs: notFoundTtlMs ?? 0,
+    maxBytes,
+    maxAnswerBytes,
+    cacheControl,
+    ...served,
+  };
+}
+
+/** What says how it is served, and is not stored. */
+function resolveServed(content: ContentDefinition, report: Report) {
   const precompressed = content.precompressed ?? CODINGS;
   if (!Array.isArray(precompressed) || precompressed.some((coding) => !CODINGS.includes(coding as Coding))) {
     report('precompressed', 'must list some of "br" and "gzip"');
@@ -69,35 +91,8 @@ export function resolveContent(
     report('index', 'must be the name of a file, such as "index.html"');
   }
   if (typeof events !== 'boolean') report('events', 'must be true or false');
-  const cacheControl = resolveRules(content.cacheControl ?? {}, report);
-  if (!source || !ttlMs || !maxBytes || !maxAnswerBytes || !activeContent || !authLevel) return undefined;
-  if (maxAnswerBytes < maxBytes) report('maxAnswerBytes', 'must not be less than maxBytes');
-  const lifetimes = { ttlMs, staleForMs: staleForMs ?? 0, staleIfErrorMs: staleIfErrorMs ?? 0 };
-  const { connectionName, container } = source;
-  const declared = [
-    FORMAT,
-    connectionName,
-    container,
-    Object.values(lifetimes),
-    notFoundTtlMs,
-    maxBytes,
-    precompressed,
-  ];
-  return {
-    name: 'content',
-    source,
-    fingerprint: hash64(JSON.stringify(declared)),
-    ...lifetimes,
-    notFoundTtlMs: notFoundTtlMs ?? 0,
-    maxBytes,
-    maxAnswerBytes,
-    precompressed,
-    cacheControl,
-    activeContent,
-    index,
-    authLevel,
-    events,
-  };
+  if (!activeContent || !authLevel) return undefined;
+  return { precompressed, activeContent, authLevel, index, events };
 }
 
 function size(path: string, text: unknown, report: Report): number | undefined {

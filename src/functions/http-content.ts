@@ -98,19 +98,27 @@ const PRIVATE = 'private, no-cache';
 /** Headers that describe the bytes. */
 function describing(description: Description, activeContent: 'sandbox' | 'trust'): Record<string, string> {
   const { type, encoding, language, disposition } = description;
-  const headers: Record<string, string> = { 'content-type': fieldValue(type) ?? 'application/octet-stream' };
+  const headers: Record<string, string> = { 'content-type': mediaType(type) };
   const more = { 'content-encoding': encoding, 'content-language': language, 'content-disposition': disposition };
   for (const [name, value] of Object.entries(more)) {
     const text = fieldValue(value);
     if (text !== undefined) headers[name] = text;
   }
   // What somebody uploaded would otherwise run scripts with the rights of this origin.
-  if (activeContent === 'sandbox' && ACTIVE.test(type)) headers['content-security-policy'] = 'sandbox';
+  if (activeContent === 'sandbox' && ACTIVE.test(headers['content-type'] ?? ''))
+    headers['content-security-policy'] = 'sandbox';
   return headers;
 }
 
+/** One media type or none: of several, a browser takes the last (Fetch standard), and an uploader could hide it there. */
+function mediaType(type: string): string {
+  return /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+\s*(;[^,]*)?$/.test(type) ? (fieldValue(type) ?? UNTYPED) : UNTYPED;
+}
+
+const UNTYPED = 'application/octet-stream';
+
 /** HTML and everything that a browser reads as XML, SVG among it. */
-const ACTIVE = /^\s*(text\/(html|xml|xsl)|application\/xml|[^;\s]*\+xml)\s*(;|$)/i;
+const ACTIVE = /^(text\/(html|xml|xsl)|application\/xml|[^;\s]*\+xml)\s*(;|$)/i;
 
 /** A property of the storage as a header can carry it. */
 function fieldValue(text: string | undefined): string | undefined {

@@ -47,7 +47,7 @@ export function createBlobSource(options: BlobSourceOptions): BlobSource {
 
     async head(blob, { signal }) {
       const found = await ask([404], async () => (await blobOf(blob)).getProperties(abortable(signal)));
-      return found === 404 ? undefined : describe(blob, found);
+      return found === 404 || isFolder(found) ? undefined : describe(blob, found);
     },
 
     async read(blob, { known, maxBytes, signal }) {
@@ -56,6 +56,10 @@ export function createBlobSource(options: BlobSourceOptions): BlobSource {
       const found = await ask([304, 404], async () => (await blobOf(blob)).download(0, undefined, conditional));
       if (found === 304) return 'unchanged';
       if (found === 404) return undefined;
+      if (isFolder(found)) {
+        abandon(found.readableStreamBody);
+        return undefined;
+      }
       const described = describe(blob, found);
       if (described.size > maxBytes) {
         abandon(found.readableStreamBody);
@@ -100,6 +104,11 @@ interface Properties {
   readonly contentEncoding?: string;
   readonly contentLanguage?: string;
   readonly contentDisposition?: string;
+}
+
+/** Accounts with a hierarchical namespace show a folder as an empty blob. */
+function isFolder({ metadata }: { readonly metadata?: Record<string, string> }): boolean {
+  return metadata?.['hdi_isfolder'] === 'true';
 }
 
 const UNTYPED = 'application/octet-stream';

@@ -82,6 +82,11 @@ describe('content', () => {
       const { headers } = await ask(path);
       expect([headers['content-security-policy'], headers['x-content-type-options']]).toEqual(['sandbox', 'nosniff']);
     }
+    // Of several types a browser takes the last.
+    await azurite.put('x/b', '<script>alert(1)</script>', { blobContentType: 'image/png, text/html' });
+    expect((await ask('x/b')).headers['content-type']).toBe('application/octet-stream');
+    await azurite.put('x/c', '<html/>', { blobContentType: 'Application/XHTML+xml ; charset=utf-8' });
+    expect((await ask('x/c')).headers['content-security-policy']).toBe('sandbox');
     const plain = (await ask('x/a.txt')).headers;
     expect([plain['content-security-policy'], plain['x-content-type-options']]).toEqual([undefined, 'nosniff']);
   });
@@ -140,6 +145,12 @@ describe('content', () => {
     expect((await ask('')).status).toBe(404);
   });
 
+  it('that is a folder of a hierarchical namespace is 404', async () => {
+    await azurite.container.getBlockBlobClient('folder').upload('', 0, { metadata: { hdi_isfolder: 'true' } });
+    expect((await ask('folder')).status).toBe(404);
+    expect((await ask('folder', { 'accept-encoding': 'br' })).status).toBe(404);
+  });
+
   it('that is not there is 404, remembered', async () => {
     azurite.taken();
     const [first, hit] = [await ask('none.txt'), await ask('none.txt')];
@@ -187,6 +198,8 @@ describe('content', () => {
     expect((await fetch(`${guarded.url}/api/content/flags/fra.svg`)).status).toBe(401);
     const key = { 'x-functions-key': guarded.keys.default };
     expect((await fetch(`${guarded.url}/api/content/flags/fra.svg`, { headers: key })).status).toBe(200);
+    const webhook = `${guarded.url}/runtime/webhooks/eventgrid?functionName=content-events`;
+    expect((await fetch(webhook, { method: 'POST' })).status).toBe(401);
     await guarded.close();
   });
 });

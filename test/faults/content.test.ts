@@ -16,6 +16,7 @@ beforeAll(async () => {
       CONTENT: azurite.connection,
       WARMFEED_SOURCE_CONCURRENCY: '4',
       WARMFEED_SOURCE_QUEUE: '4',
+      WARMFEED_SOURCE_TIMEOUT: '2s',
       WARMFEED_BREAKER_RESET: '200ms',
       WARMFEED_REDIS_TIMEOUT: '500ms',
       WARMFEED_CONTENT_LARGE_CONCURRENCY: '1',
@@ -68,6 +69,20 @@ describe('the storage', () => {
     azurite.proxy.cut(false);
     await until(async () => ((await ask('a.png')).body.toString() === 'two' ? true : undefined));
     expect((await ask('cold.png')).status).toBe(404);
+  });
+
+  it('that hangs is given up in time: stale, or 503', async () => {
+    await azurite.put('hang.png', 'one');
+    await ask('hang.png');
+    const letGo = azurite.proxy.hold();
+    const stale = await until(async () => {
+      const answer = await ask('hang.png');
+      return answer.headers['cache-status']?.includes('fwd=stale') ? answer : undefined;
+    });
+    expect(stale.body.toString()).toBe('one');
+    expect((await ask('hang-cold.png')).status).toBe(503);
+    letGo();
+    await until(async () => ((await ask('hang-cold.png')).status === 404 ? true : undefined));
   });
 
   it('without its container is 503, not 404', async () => {

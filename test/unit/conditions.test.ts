@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { httpDate, preconditions, rangeApplies } from '../../src/functions/conditions.ts';
 
 const MODIFIED = Date.UTC(2026, 0, 2, 3, 4, 5);
-const it_ = { etag: '"e"', modifiedMs: MODIFIED };
+const file = { etag: '"e"', modifiedMs: MODIFIED };
 const at = (ms: number) => new Date(MODIFIED + ms).toUTCString();
-const check = (headers: Record<string, string>) => preconditions(new Headers(headers), it_);
+const check = (headers: Record<string, string>) => preconditions(new Headers(headers), file);
 
 describe('preconditions', () => {
   it.each([
@@ -39,10 +39,10 @@ describe('preconditions', () => {
 
 describe('If-Range', () => {
   const applies = (value: string, nowMs = MODIFIED + 60_000) =>
-    rangeApplies(new Headers({ 'if-range': value }), it_, nowMs);
+    rangeApplies(new Headers({ 'if-range': value }), file, nowMs);
 
   it('compares strongly', () => {
-    expect(rangeApplies(new Headers(), it_, 0)).toBe(true);
+    expect(rangeApplies(new Headers(), file, 0)).toBe(true);
     expect(applies('"e"')).toBe(true);
     expect([applies('W/"e"'), applies('"x"'), applies('*'), applies('nonsense')]).toEqual([false, false, false, false]);
   });
