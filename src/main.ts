@@ -3,22 +3,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { app } from '@azure/functions';
+import { openContent, startContent } from './compose/content.ts';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
-import type { ResolvedContent } from './config/resolve-content.ts';
-import type { Settings } from './config/settings.ts';
-import type { BlobSource } from './core/content.ts';
-import { createContentChanges } from './core/content-changes.ts';
-import { createContentLoader } from './core/content-load.ts';
 import { ConfigError } from './core/errors.ts';
 import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import type { Clock, Entropy } from './core/ports.ts';
-import { createReader, createReaderOf } from './core/read.ts';
+import { createReader } from './core/read.ts';
 import { createSync } from './core/sync.ts';
-import { registerContent } from './functions/content.ts';
-import { registerContentEvents } from './functions/content-events.ts';
 import { registerCosmosChanges } from './functions/cosmos-changes.ts';
 import { registerEntities } from './functions/entities.ts';
 import { registerFeedWatch } from './functions/feed-watch.ts';
@@ -27,9 +21,8 @@ import { createLog } from './functions/log.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
 import { createRedisStore } from './redis/store.ts';
-import { createBlobSource } from './sources/blob.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
-import { createLimit, type GuardLimits, guard, guardBlobs } from './sources/guard.ts';
+import { createLimit, guard } from './sources/guard.ts';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -110,12 +103,7 @@ function start({ settings, leasePrefix, containers, content: resolvedContent }: 
   });
   const entities = watched.flatMap((container) => container.entities);
 
-  const content = resolvedContent && {
-    ...resolvedContent,
-    container: resolvedContent.source.container,
-    source: contentSource(resolvedContent, settings, limits),
-  };
-
+  const content = openContent(resolvedContent, settings, limits);
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const kept = content === undefined ? entities : [...entities, content];
   const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
@@ -143,11 +131,7 @@ function start({ settings, leasePrefix, containers, content: resolvedContent }: 
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
 
   registerEntities({ entities, reader, clientDirectives });
-  const contentReader = createReaderOf({ ...deps, reloads }, { load: createContentLoader(deps) });
-  if (content !== undefined) {
-    registerContent({ ...content, content, reader: contentReader, clientDirectives });
-    if (content.events) registerContentEvents(createContentChanges(content, deps), content.container);
-  }
+  const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
   for (const container of watched) {
     registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
       connection: container.definition.connectionName,
@@ -182,18 +166,8 @@ function start({ settings, leasePrefix, containers, content: resolvedContent }: 
   });
 
   app.hook.appTerminate(async () => {
-    await Promise.all([reader.drain(), contentReader.drain()]);
+    await Promise.all([reader.drain(), contentPart.drain()]);
     clients.dispose();
     await connection.close();
   });
-}
-
-function contentSource({ source }: ResolvedContent, settings: Settings, limits: GuardLimits): BlobSource {
-  const large = createLimit({
-    concurrency: settings.WARMFEED_CONTENT_LARGE_CONCURRENCY,
-    queue: settings.WARMFEED_SOURCE_QUEUE,
-    timeoutMs: settings.WARMFEED_CONTENT_LARGE_TIMEOUT,
-  });
-  const requestTimeoutMs = settings.WARMFEED_CONTENT_LARGE_TIMEOUT;
-  return guardBlobs(createBlobSource({ ...source, requestTimeoutMs }), limits, large);
 }

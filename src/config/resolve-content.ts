@@ -3,7 +3,7 @@
 import { hash64 } from '../core/bytes.ts';
 import { CODINGS, type Coding } from '../core/content.ts';
 import { FORMAT } from '../core/record.ts';
-import { duration, type Report, resolveText } from './check.ts';
+import { connectionOf, duration, type Report, resolveText } from './checks.ts';
 import type { BlobDefinition, ContentDefinition } from './define.ts';
 import type { Environment } from './settings.ts';
 import { parseSize } from './units.ts';
@@ -118,18 +118,20 @@ function resolveBlobs(source: unknown, environment: Environment, report: Report)
 /** Named as the storage settings of the Functions host: `X`, or `X__blobServiceUri` and `X__clientId`. */
 function resolveConnection(name: unknown, environment: Environment, report: Report): BlobConnection | undefined {
   const path = 'source.connection';
-  if (typeof name !== 'string' || !/^[A-Za-z]\w*$/.test(name))
-    return report(path, 'must be the name of an app setting');
-  const connectionString = environment[name];
-  if (connectionString) {
-    return /^UseDevelopmentStorage=true|(^|;)(AccountName|BlobEndpoint|SharedAccessSignature)=/i.test(connectionString)
-      ? { connectionString }
-      : report(path, `the app setting ${name} is no connection string of a storage account`);
+  const found = connectionOf<Extract<BlobConnection, { endpoint: string }>>(path, name, environment, report, {
+    isConnectionString: (text) =>
+      /^UseDevelopmentStorage=true|(^|;)(AccountName|BlobEndpoint|SharedAccessSignature)=/i.test(text),
+    form: 'connection string of a storage account',
+    identity: (part) => {
+      const endpoint = part('blobServiceUri');
+      return endpoint === undefined ? undefined : { endpoint, clientId: part('clientId') };
+    },
+    needs: '$__blobServiceUri',
+  });
+  if (found !== undefined && 'endpoint' in found && !URL.canParse(found.endpoint)) {
+    return report(path, `the app setting ${String(name)}__blobServiceUri is no URL`);
   }
-  const endpoint = environment[`${name}__blobServiceUri`];
-  if (!endpoint) return report(path, `neither the app setting ${name} nor ${name}__blobServiceUri is set`);
-  if (!URL.canParse(endpoint)) return report(path, `the app setting ${name}__blobServiceUri is no URL`);
-  return { endpoint, clientId: environment[`${name}__clientId`] };
+  return found;
 }
 
 function resolveRules(rules: ContentDefinition['cacheControl'], report: Report): ResolvedContent['cacheControl'] {

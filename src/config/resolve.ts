@@ -6,15 +6,11 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
-import { duration, type Report, resolveText } from './check.ts';
+import { type CosmosConnection, duration, type Report, resolveConnection, resolveText } from './checks.ts';
 import type { CacheDefinition, CosmosDefinition, EntityDefinition, HttpOptions } from './define.ts';
 import { type ResolvedContent, resolveContent } from './resolve-content.ts';
 import { type Environment, leasePrefix, readSettings, type Settings } from './settings.ts';
 import { parseDuration, parseSize } from './units.ts';
-
-export type CosmosConnection =
-  | { readonly connectionString: string }
-  | { readonly endpoint: string; readonly clientId: string | undefined };
 
 export interface ResolvedCosmos {
   readonly kind: 'cosmos';
@@ -164,7 +160,7 @@ function resolveSource(source: unknown, environment: Environment, report: Report
   const resolved = {
     kind: 'cosmos' as const,
     connectionName: connection,
-    connection: resolveConnection(connection, environment, report),
+    connection: resolveConnection('source.connection', connection, environment, report),
     database: resolveText('source.database', database, environment, report),
     container: resolveText('source.container', container, environment, report),
     partitionKey: [...(Array.isArray(partitionKey) ? partitionKey : [])],
@@ -181,22 +177,6 @@ function resolveSource(source: unknown, environment: Environment, report: Report
   return to && db && coll && changeFeedMode
     ? { ...resolved, connection: to, database: db, container: coll, changeFeedMode }
     : undefined;
-}
-
-function resolveConnection(name: unknown, environment: Environment, report: Report): CosmosConnection | undefined {
-  const path = 'source.connection';
-  if (typeof name !== 'string' || !/^[A-Za-z]\w*$/.test(name))
-    return report(path, 'must be the name of an app setting');
-  const connectionString = environment[name];
-  if (connectionString) {
-    return /AccountEndpoint=https?:\/\/[^;]+;.*AccountKey=[^;]+/i.test(connectionString)
-      ? { connectionString }
-      : report(path, `the app setting ${name} is no connection string "AccountEndpoint=…;AccountKey=…;"`);
-  }
-  const endpoint = environment[`${name}__accountEndpoint`];
-  if (!endpoint) return report(path, `neither the app setting ${name} nor ${name}__accountEndpoint is set`);
-  if (!URL.canParse(endpoint)) return report(path, `the app setting ${name}__accountEndpoint is no URL`);
-  return { endpoint, clientId: environment[`${name}__clientId`] };
 }
 
 /** Entities of one container share its feed, so they must agree on what it is. */

@@ -16,7 +16,7 @@ export interface BlobSourceOptions {
   readonly requestTimeoutMs: number;
 }
 
-/** Takes `slice` apart from what `limited` bounds. */
+/** Every call throws WarmfeedError SOURCE_*; limits are its guard's. */
 export function createBlobSource(options: BlobSourceOptions): BlobSource {
   const name = `blob/${options.connectionName}/${options.container}`;
   let connecting: Promise<ContainerClient> | undefined;

@@ -10,7 +10,6 @@ import {
   isBrokenCircuitError,
   isBulkheadRejectedError,
 } from 'cockatiel';
-import type { BlobSource } from '../core/content.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import type { ReadOptions, Source } from '../core/ports.ts';
 import type { Limit } from '../core/read.ts';
@@ -45,23 +44,14 @@ export function guard(source: Source, limits: GuardLimits): Source {
   };
 }
 
-/** The same for blob storage. What is too large for the cache is slow by nature: it has limits of its own. */
-export function guardBlobs(source: BlobSource, limits: GuardLimits, large: Limit): BlobSource {
-  const run = createGuard(source.name, limits);
-  return {
-    name: source.name,
-    head: (name, options) => run(options, (inner) => source.head(name, inner)),
-    read: (name, options) => run(options, (inner) => source.read(name, { ...options, ...inner })),
-    slice: (name, slice) => large((signal) => source.slice(name, { ...slice, signal })),
-    check: () => source.check(),
-  };
-}
-
-function createGuard(name: string, limits: GuardLimits) {
+/** Runs what it is given within the limits, with a signal that is aborted at their deadline. */
+export function createGuard(name: string, limits: GuardLimits) {
   const limited = createLimited(name, limits);
   const breaker = createBreaker(name, limits);
-  return <T>(options: ReadOptions, work: (options: ReadOptions) => Promise<T>): Promise<T> =>
-    limited((signal) => breaker(options, signal, () => work({ ...options, signal })), options.signal);
+
+  return function run<T>(options: ReadOptions, work: (options: ReadOptions) => Promise<T>): Promise<T> {
+    return limited((signal) => breaker(options, signal, () => work({ ...options, signal })), options.signal);
+  };
 }
 
 /** A small bulkhead with a deadline: the reloads that clients ask for share one. */

@@ -5,7 +5,7 @@ import { brotliCompressSync, brotliDecompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Host } from '../../local/host/host.ts';
 import { askRaw, startAzurite } from '../support/azurite.ts';
-import { type Stack, startStack } from '../support/stack.ts';
+import { type Stack, startStack, until } from '../support/stack.ts';
 
 let azurite: Awaited<ReturnType<typeof startAzurite>>;
 let stack: Stack;
@@ -484,8 +484,7 @@ describe('events', () => {
     azurite.taken();
     const letGo = azurite.proxy.hold();
     const loading = ask('e/c.txt');
-    while (azurite.taken().length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => (azurite.proxy.held() > 0 ? true : undefined));
     await azurite.put('e/c.txt', 'two');
     expect((await deliver([event('e/c.txt')])).status).toBe(202);
     letGo();
@@ -504,7 +503,7 @@ describe('many at a time', () => {
     const answers = Array.from({ length: 100 }, (_, i) =>
       askRaw(`${(i % 2 === 0 ? stack.host : second).url}/api/content/m/a.png`, { 'accept-encoding': 'br' }),
     );
-    while (azurite.proxy.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => (azurite.proxy.held() > 0 ? true : undefined));
     letGo();
     const all = await Promise.all(answers);
     expect(all.every(({ status, body }) => status === 200 && body.toString() === 'one')).toBe(true);

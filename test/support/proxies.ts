@@ -57,6 +57,7 @@ export async function startRecordingProxy(target: URL) {
   const requests: Recorded[] = [];
   let cut = false;
   let gate: Promise<void> | undefined;
+  let held = 0;
   const server = createHttpServer((incoming, outgoing) => {
     requests.push({ method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers });
     if (cut) return void incoming.socket.destroy();
@@ -67,7 +68,10 @@ export async function startRecordingProxy(target: URL) {
         reply.pipe(outgoing);
       };
       if (gate === undefined) pass();
-      else void gate.then(pass);
+      else {
+        held++;
+        void gate.then(pass);
+      }
     });
     forwarded.on('error', () => outgoing.destroy());
     outgoing.on('close', () => forwarded.destroy());
@@ -79,13 +83,16 @@ export async function startRecordingProxy(target: URL) {
     requests,
     /** From now on answers are made, but do not come through until what it returns is called. */
     hold() {
-      const held = Promise.withResolvers<void>();
-      gate = held.promise;
+      const opened = Promise.withResolvers<void>();
+      gate = opened.promise;
+      held = 0;
       return () => {
         gate = undefined;
-        held.resolve();
+        opened.resolve();
       };
     },
+    /** Answers that were made since the hold. */
+    held: () => held,
     /** From now on every request is cut off (or no longer is). */
     cut: (value: boolean) => {
       cut = value;
