@@ -376,6 +376,16 @@ describe('a record', () => {
     );
   });
 
+  // Whoever changes this layout raises FORMAT, or old and new instances misread each other.
+  it('has this layout', () => {
+    const text = '{"blob":"a","etag":"e","size":2,"modifiedMs":3,"type":"t","large":false}';
+    const body = Buffer.concat([Buffer.from([0, text.length]), Buffer.from(text), Buffer.from('xy')]);
+    const { description, bytes } = unpack(body);
+    expect(description).toEqual({ blob: 'a', etag: 'e', size: 2, modifiedMs: 3, type: 't', large: false });
+    expect(Buffer.from(bytes).toString()).toBe('xy');
+    expect(Buffer.from(pack(description, bytes)).equals(body)).toBe(true);
+  });
+
   it('is found by every name that a blob has in it', () => {
     expect(keysOfBlob('a.png')).toEqual([['a.png', '']]);
     const keys = keysOfBlob('a.js.br').map(String);
