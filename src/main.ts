@@ -154,9 +154,7 @@ function start({ settings, leasePrefix, containers, content: resolvedContent }: 
     problems: [],
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
-      ...(content === undefined
-        ? []
-        : [{ name: 'content', check: () => content.source.check().then(() => undefined) }]),
+      ...contentPart.checks,
       ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
       ...watches.map((watch) => ({
         name: `feed of ${watch.source}`,

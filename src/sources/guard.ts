@@ -32,6 +32,7 @@ const FAILURES: ReadonlySet<string> = new Set(['SOURCE_UNAVAILABLE', 'SOURCE_TIM
 /** read and readMany throw SOURCE_BUSY beyond the limits, and SOURCE_UNAVAILABLE while the breaker is open. */
 export function guard(source: Source, limits: GuardLimits): Source {
   const run = createGuard(source.name, limits);
+
   return {
     name: source.name,
     replicaLagMs: source.replicaLagMs,
