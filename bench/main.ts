@@ -82,6 +82,7 @@ function createApp(given?: Source) {
   const source: Source = given ?? {
     name: 'bench',
     replicaLagMs: 0,
+    changesHold: 'documents',
     read: async () => answer(head.at),
     readMany: async (all) => all.map(() => answer(head.at)),
     scan: async () => ({ keys: [], continuation: undefined, units: 0 }),

@@ -1,54 +1,28 @@
-// The composition root: settings → clients → core → functions. The only import with effects.
+// The composition root: settings → clients → core → functions. The only import with effects; what belongs together
+// is put together in compose/.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { app } from '@azure/functions';
 import { openContent, startContent } from './compose/content.ts';
+import { followContainers, followTables } from './compose/feeds.ts';
+import { clock, entropy } from './compose/runtime.ts';
+import { startSessions } from './compose/sessions.ts';
+import { guardLimits, openSources } from './compose/sources.ts';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
 import { ConfigError } from './core/errors.ts';
-import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
-import type { Clock, Entropy } from './core/ports.ts';
 import { createReader } from './core/read.ts';
-import { createSync } from './core/sync.ts';
-import { registerCosmosChanges } from './functions/cosmos-changes.ts';
+import { createManyReader } from './core/read-many.ts';
+import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
-import { registerFeedWatch } from './functions/feed-watch.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
+import { entraTokens } from './redis/identity.ts';
 import { createRedisStore } from './redis/store.ts';
-import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
-import { createLimit, guard } from './sources/guard.ts';
-
-const clock: Clock = {
-  now: () => performance.now(),
-  sleep: (ms) => sleep(ms),
-  deadline: (ms) => AbortSignal.timeout(ms),
-};
-
-let tokens = randomBytes(0);
-
-const entropy: Entropy = {
-  random: () => Math.random(),
-  token: () => {
-    // By the thousand: a change batch needs one for each key.
-    if (tokens.length === 0) tokens = randomBytes(8 * 1024);
-    const token = tokens.subarray(0, 8);
-    tokens = tokens.subarray(8);
-    return token;
-  },
-  digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
-};
-
-const FEED_REMARKS: Record<FeedState, string | undefined> = {
-  watched: undefined,
-  starting: 'its trigger has no leases yet: is there a lease container, and may the app write to it?',
-  lost: 'its positions are being renewed',
-};
+import { createLimit } from './sources/guard.ts';
 
 try {
   start(resolveConfig(loadDefinition(), process.env));
@@ -63,109 +37,70 @@ function loadDefinition(): CacheDefinition {
   return (require('./cache.config.ts') as { default: CacheDefinition }).default;
 }
 
-function start({ settings, leasePrefix, containers, content: resolvedContent }: ResolvedConfig): void {
+function start(config: ResolvedConfig): void {
+  const { settings } = config;
   const observe = createLog(() => clock.now());
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
     clustering: settings.WARMFEED_REDIS_CLUSTERING,
+    tokens: settings.REDIS_URL__credential === 'managedidentity' ? entraTokens() : undefined,
     socketTimeoutMs: settings.WARMFEED_REDIS_TIMEOUT,
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
   });
   const store = createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS });
-  const clients = createCosmosClients();
-  const limits = {
-    concurrency: settings.WARMFEED_SOURCE_CONCURRENCY,
-    queue: settings.WARMFEED_SOURCE_QUEUE,
-    timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
-    breakerFailures: settings.WARMFEED_BREAKER_FAILURES,
-    breakerResetMs: settings.WARMFEED_BREAKER_RESET,
-  };
-  const watched = containers.map((container) => {
-    const { changeFeedMode } = container.source;
-    // Leases of one mode are of no use to the other.
-    const prefix = changeFeedMode === 'LatestVersion' ? leasePrefix : `${leasePrefix}all-`;
-    const source = createCosmosSource(
-      {
-        ...container.source,
-        replicaLagMs: settings.WARMFEED_REPLICA_LAG,
-        requestTimeoutMs: settings.WARMFEED_SOURCE_TIMEOUT,
-        leases: { container: settings.WARMFEED_LEASE_CONTAINER, prefix },
-      },
-      clients,
-    );
-    const guarded = guard(source, limits);
-    const columns = cosmosKeyColumns(container.source.partitionKey);
-    const entities = container.entities.map((entity) => ({ ...entity, source: guarded, columns }));
-    const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
-    return { definition: container.source, source, entities, prefix, fromBeginning };
-  });
-  const entities = watched.flatMap((container) => container.entities);
-
-  const content = openContent(resolvedContent, settings, limits);
-  const ttlMs = settings.WARMFEED_GENERATION_TTL;
+  const { watched, polled, clients, closeSources } = openSources(config);
+  const sources = [...watched, ...polled];
+  const entities = sources.flatMap((source) => source.entities);
+  const content = openContent(config.content, settings, guardLimits(settings));
   const kept = content === undefined ? entities : [...entities, content];
+  const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
-  const deps = {
-    store,
-    keys,
-    generations,
-    clock,
-    entropy,
-    observe,
-    options: {
-      leaseMs: settings.WARMFEED_LEASE,
-      fenceMs: settings.WARMFEED_FENCE,
-      waitMs: settings.WARMFEED_WAIT,
-      provisionalMs: settings.WARMFEED_PROVISIONAL_TTL,
-      jitter: settings.WARMFEED_JITTER,
-    },
+  const options = {
+    leaseMs: settings.WARMFEED_LEASE,
+    fenceMs: settings.WARMFEED_FENCE,
+    waitMs: settings.WARMFEED_WAIT,
+    provisionalMs: settings.WARMFEED_PROVISIONAL_TTL,
+    jitter: settings.WARMFEED_JITTER,
   };
+  const deps = { store, keys, generations, clock, entropy, observe, options };
   const reloads = createLimit({
     concurrency: settings.WARMFEED_RELOAD_CONCURRENCY,
     timeoutMs: settings.WARMFEED_RELOAD_TIMEOUT,
   });
   const reader = createReader({ ...deps, reloads });
+  const stopping = new AbortController();
 
+  const manyReader = createManyReader({ ...deps, reader });
+  registerBatch({ entities, reader: manyReader });
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
-
   registerEntities({ entities, reader, clientDirectives });
   const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
-  for (const container of watched) {
-    registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
-      connection: container.definition.connectionName,
-      database: container.definition.database,
-      container: container.definition.container,
-      leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
-      leasePrefix: container.prefix,
-      mode: container.definition.changeFeedMode,
-      pollMs: settings.WARMFEED_FEED_POLL,
-      acquireMs: settings.WARMFEED_FEED_ACQUIRE,
-      batch: settings.WARMFEED_FEED_BATCH,
-      fromBeginning: container.fromBeginning,
-    });
-  }
-  const watches = watched.map(({ source, fromBeginning }) =>
-    createFeedWatch({ source: source.name, positions: () => source.feedPositions(), fromBeginning }, deps),
-  );
-  registerFeedWatch(watches, settings.WARMFEED_FEED_WATCH);
+  const sessions = startSessions(config.sessions, {
+    settings,
+    keys,
+    connection,
+    clients,
+    limits: guardLimits(settings),
+    observe,
+  });
   registerHealth({
     problems: [],
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
+      ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
       ...contentPart.checks,
-      ...watched.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
-      ...watches.map((watch) => ({
-        name: `feed of ${watch.source}`,
-        check: async () => FEED_REMARKS[(await watch.look()).state],
-      })),
+      ...sessions.checks,
+      ...followContainers(watched, settings, deps),
+      ...followTables(polled, settings, deps, stopping.signal),
     ],
   });
 
   app.hook.appTerminate(async () => {
-    await Promise.all([reader.drain(), contentPart.drain()]);
-    clients.dispose();
+    stopping.abort();
+    await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), sessions.drain()]);
+    await closeSources();
     await connection.close();
   });
 }

@@ -5,12 +5,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { sleep } from './service.ts';
 
-/** The child is asked (TERM), and after 3 s made (KILL). When it ends by itself, so do shell and watcher. */
+/** The child is asked (by the first argument, a signal), and after 3 s made (KILL). When it ends by itself, so do shell and watcher. */
 const keeper = `exec 3<&0
+signal=$1
+shift
 "$@" </dev/null 3<&- &
 child=$!
 { cat
-  kill -TERM $child
+  kill -$signal $child
   tries=0
   while kill -0 $child && [ $tries -lt 30 ]; do sleep 0.1; tries=$((tries + 1)); done
   kill -KILL $child
@@ -38,17 +40,25 @@ export interface KeepOptions {
   env?: NodeJS.ProcessEnv;
   /** Gets the output as it comes. */
   onOutput?: (text: string) => void;
+  /** By which it ends in good order. */
+  stopSignal?: 'TERM' | 'INT';
+  /** Another user to run as; only root may name one. */
+  uid?: number;
+  gid?: number;
 }
 
 export function keep(command: string, args: readonly string[], options: KeepOptions = {}): Kept {
+  const signal = options.stopSignal ?? 'TERM';
   const kept =
-    process.platform === 'win32' ? [command, ...args] : ['/bin/sh', '-c', keeper, 'keeper', command, ...args];
+    process.platform === 'win32' ? [command, ...args] : ['/bin/sh', '-c', keeper, 'keeper', signal, command, ...args];
   const [file = command, ...rest] = kept;
   const child = spawn(file, rest, {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
+    ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
   let output = '';
   const collect = (chunk: Buffer): void => {

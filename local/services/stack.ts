@@ -4,6 +4,7 @@ import { type Cleanup, createCleanup } from './cleanup.ts';
 import { startCosmos } from './cosmos.ts';
 import type { Given } from './given.ts';
 import { type RunningHost, requireHost, startCoreTools, startEmbeddedHost } from './host.ts';
+import { type PostgresService, startPostgres } from './postgres.ts';
 import { type RedisService, startRedis } from './redis.ts';
 import { count, messageOf, type Service, StackError, sleep } from './service.ts';
 import { stackFolder } from './state.ts';
@@ -16,7 +17,13 @@ export interface StackOptions {
   given: Given;
   host: HostKind;
   /** First choices; 0 takes any. */
-  ports: { http: number; cosmos: number; redis: number; storage: readonly [number, number, number] };
+  ports: {
+    http: number;
+    cosmos: number;
+    redis: number;
+    postgres: number;
+    storage: readonly [number, number, number];
+  };
   ranges?: number | undefined;
   /** The feed starts with the oldest change, so everything ends up cached; undefined: as the settings have it. */
   fromBeginning: boolean | undefined;
@@ -36,6 +43,7 @@ export interface Stack {
   connectionString: string;
   database: string;
   redis: RedisService;
+  postgres: PostgresService;
   host: RunningHost | undefined;
   stop(): Promise<void>;
 }
@@ -81,6 +89,15 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
       }),
     ),
     started(
+      startPostgres({
+        folder: stackFolder(options.root),
+        url: given['POSTGRES'],
+        port: ports.postgres,
+        note: (text) => report('postgres', text),
+        onExit: warn,
+      }),
+    ),
+    started(
       startStorage({
         connectionString: given['AzureWebJobsStorage'],
         content: given['CONTENT'],
@@ -89,14 +106,15 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
     ),
   ] as const;
   // Beside all the rest: nothing but the last line of the start waits for it.
-  const content = parts[2].then((storage) => fillContent(storage, options));
+  const content = parts[3].then((storage) => fillContent(storage, options));
   content.catch(() => {});
-  const [redis, cosmos, storage] = await Promise.all(parts);
+  const [redis, cosmos, postgres, storage] = await Promise.all(parts);
   const settings: Record<string, string> = {
     WARMFEED_FEED_POLL: '200ms',
     ...cosmos.settings,
     ...given,
     ...redis.settings,
+    ...postgres.settings,
     ...storage.settings,
     ...(options.fromBeginning === undefined ? {} : { WARMFEED_FEED_FROM_BEGINNING: String(options.fromBeginning) }),
   };
@@ -110,12 +128,13 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
   }
   await content;
   return {
-    services: [redis, cosmos, storage],
+    services: [redis, cosmos, postgres, storage],
     settings,
     emulator: cosmos.port === undefined ? undefined : cosmos.connectionString,
     connectionString: cosmos.connectionString,
     database,
     redis,
+    postgres,
     host,
     stop: () => cleanup.run(),
   };

@@ -14,6 +14,8 @@ export interface State {
   /** Connection string of the emulator; undefined where COSMOS is used. */
   cosmos?: string | undefined;
   database: string;
+  /** URL of the embedded PostgreSQL; undefined where POSTGRES is used. */
+  postgres?: string | undefined;
   services: { name: string; what: string; pid?: number }[];
 }
 

@@ -20,7 +20,37 @@ export interface CosmosDefinition {
   readonly changeFeedMode?: 'LatestVersion' | 'AllVersionsAndDeletes';
 }
 
-export type SourceDefinition = CosmosDefinition;
+/** Types of key columns; a text of another spelling (`007`, an upper-case UUID) is the same key. */
+export type KeyColumnType = 'text' | 'smallint' | 'int' | 'bigint' | 'uuid' | 'date' | 'boolean';
+
+interface TableDefinition {
+  /** Name of the app setting with the connection. */
+  readonly connection: string;
+  /** `countries` or `schema.countries`, in the database's own spelling. */
+  readonly table: string;
+  /** The primary key's columns, in the order of the key's segments: `{ code: 'text' }`. */
+  readonly key: Readonly<Record<string, KeyColumnType>>;
+}
+
+/** A PostgreSQL table; of a partitioned one its root. Changes are followed where infra/sql/postgres.sql is in place. */
+export interface PostgresDefinition extends TableDefinition {
+  readonly kind: 'postgres';
+}
+
+/** An Azure SQL Database table. Changes are followed where change tracking is on (infra/sql/mssql.sql). */
+export interface SqlDefinition extends TableDefinition {
+  readonly kind: 'sql';
+}
+
+export type SourceDefinition = CosmosDefinition | PostgresDefinition | SqlDefinition;
+
+export function postgres(options: Omit<PostgresDefinition, 'kind'>): PostgresDefinition {
+  return { kind: 'postgres', ...options };
+}
+
+export function sql(options: Omit<SqlDefinition, 'kind'>): SqlDefinition {
+  return { kind: 'sql', ...options };
+}
 
 export function cosmos(options: Omit<CosmosDefinition, 'kind'>): CosmosDefinition {
   return { kind: 'cosmos', ...options };
@@ -102,9 +132,36 @@ export interface ContentDefinition {
   readonly events?: boolean;
 }
 
-/** Queries and sessions find their place beside `entities`. */
+/** A Cosmos DB container that the app itself writes: partition key `/id`, time to live on. `%NAME%` as above. */
+export interface CosmosContainerDefinition {
+  readonly kind: 'cosmos-container';
+  readonly connection: string;
+  readonly database: string;
+  readonly container: string;
+}
+
+export function cosmosContainer(options: Omit<CosmosContainerDefinition, 'kind'>): CosmosContainerDefinition {
+  return { kind: 'cosmos-container', ...options };
+}
+
+/** Session state; see docs/sessions.md. */
+export interface SessionsDefinition {
+  /** How long a session lives after its last use. */
+  readonly ttl: Duration;
+  /** How long at the longest, however much it is used. Default `'24h'`, or `ttl` where that is longer. */
+  readonly absolute?: Duration;
+  /** Longest JSON of a session; more is 413. Default `'64kb'`. */
+  readonly maxBytes?: Size;
+  /** Whose session it is, by its data: those of one subject can be listed and ended together. Default: nobody's. */
+  readonly subject?: (data: Document) => string | undefined;
+  /** Keeps a copy that outlives Redis. Default: none. */
+  readonly durable?: CosmosContainerDefinition;
+}
+
+/** Queries find their place beside `entities`. */
 export interface CacheDefinition {
   readonly entities: Readonly<Record<string, EntityDefinition<never>>>;
+  readonly sessions?: SessionsDefinition;
   readonly content?: ContentDefinition;
 }
 

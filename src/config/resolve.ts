@@ -6,34 +6,38 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
-import { type CosmosConnection, duration, type Report, resolveConnection, resolveText } from './checks.ts';
-import type { CacheDefinition, CosmosDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { duration, type Report } from './checks.ts';
+import type { CacheDefinition, EntityDefinition, HttpOptions } from './define.ts';
 import { type ResolvedContent, resolveContent } from './resolve-content.ts';
+import { type ResolvedSessions, resolveSessions } from './resolve-sessions.ts';
+import {
+  differenceOf,
+  identityOf,
+  placeOf,
+  type ResolvedCosmos,
+  type ResolvedSource,
+  type ResolvedTable,
+  resolveSource,
+} from './resolve-source.ts';
 import { type Environment, leasePrefix, readSettings, type Settings } from './settings.ts';
 import { parseDuration, parseSize } from './units.ts';
 
-export interface ResolvedCosmos {
-  readonly kind: 'cosmos';
-  readonly connectionName: string;
-  readonly connection: CosmosConnection;
-  readonly database: string;
-  readonly container: string;
-  readonly partitionKey: readonly string[];
-  readonly changeFeedMode: 'LatestVersion' | 'AllVersionsAndDeletes';
-}
+export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & { readonly source: ResolvedSource };
 
-export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & { readonly source: ResolvedCosmos };
-
-/** A watched container with the entities in it. */
-export interface ResolvedContainer {
-  readonly source: ResolvedCosmos;
+/** A container or table with the entities in it. */
+export interface ResolvedPlace<S extends ResolvedSource = ResolvedSource> {
+  readonly source: S;
   readonly entities: readonly ResolvedEntity[];
 }
 
 export interface ResolvedConfig {
   readonly settings: Settings;
   readonly leasePrefix: string;
-  readonly containers: readonly ResolvedContainer[];
+  readonly containers: readonly ResolvedPlace<ResolvedCosmos>[];
+  readonly tables: readonly ResolvedPlace<ResolvedTable>[];
+  /** Undefined: no session state. */
+  readonly sessions: ResolvedSessions | undefined;
+  /** Undefined: no static content. */
   readonly content: ResolvedContent | undefined;
 }
 
@@ -50,7 +54,11 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
     };
     return resolveEntity(name, entity as unknown as EntityDefinition, environment, report);
   });
-  const containers = byContainer(entities, problems);
+  const places = byPlace(entities, problems);
+  const sessions = resolveSessions(definition.sessions, environment, (path, message) => {
+    problems.push({ path: path === '' ? 'sessions' : `sessions.${path}`, message });
+    return undefined;
+  });
   const content = resolveContent(definition.content, environment, (path, message) => {
     problems.push({ path: path === '' ? 'content' : `content.${path}`, message });
     return undefined;
@@ -59,14 +67,15 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
     problems.push({ path: 'entities.content', message: 'the name is that of the static content' });
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return { settings, leasePrefix: leasePrefix(settings, environment), containers, content };
+  const containers = places.filter((place): place is ResolvedPlace<ResolvedCosmos> => place.source.kind === 'cosmos');
+  const tables = places.filter((place): place is ResolvedPlace<ResolvedTable> => place.source.kind !== 'cosmos');
+  return { settings, leasePrefix: leasePrefix(settings, environment), containers, tables, sessions, content };
 }
 
 const OPTIONS =
   'source ttl staleFor staleIfError notFoundTtl onChange match deletedWhen select revision tags maxBytes http'.split(
     ' ',
   );
-const FEED_MODES = ['LatestVersion', 'AllVersionsAndDeletes'] as const;
 const ON_CHANGE = ['refresh', 'refresh-cached', 'evict'] as const;
 
 function resolveEntity(
@@ -117,11 +126,6 @@ function resolveEntity(
   };
 }
 
-/** The source without its secrets: the same container has the same fingerprint wherever it is. */
-function identityOf({ connectionName, database, container, partitionKey }: ResolvedCosmos): unknown {
-  return [connectionName, database, container, partitionKey];
-}
-
 function resolveTtl(ttl: EntityDefinition['ttl'], report: Report): Entity['ttlMs'] | undefined {
   if (typeof ttl !== 'function') {
     const ms = duration('ttl', ttl, report, 1);
@@ -153,52 +157,27 @@ function resolveHttp(http: HttpOptions, report: Report): Entity['http'] {
   };
 }
 
-function resolveSource(source: unknown, environment: Environment, report: Report): ResolvedCosmos | undefined {
-  const definition = source as CosmosDefinition | undefined;
-  if (definition?.kind !== 'cosmos') return report('source', 'must be cosmos({…})');
-  const { connection, database, container, partitionKey } = definition;
-  const resolved = {
-    kind: 'cosmos' as const,
-    connectionName: connection,
-    connection: resolveConnection('source.connection', connection, environment, report),
-    database: resolveText('source.database', database, environment, report),
-    container: resolveText('source.container', container, environment, report),
-    partitionKey: [...(Array.isArray(partitionKey) ? partitionKey : [])],
-    changeFeedMode: FEED_MODES.find((mode) => mode === (definition.changeFeedMode ?? 'LatestVersion')),
-  };
-  if (resolved.changeFeedMode === undefined) {
-    report('source.changeFeedMode', `must be one of ${FEED_MODES.map((mode) => `"${mode}"`).join(', ')}`);
-  }
-  const paths = resolved.partitionKey;
-  if (paths.length < 1 || paths.length > 3 || !paths.every((path) => /^(\/[^/"]+)+$/.test(path))) {
-    report('source.partitionKey', `must be one to three paths such as ['/country']`);
-  }
-  const { connection: to, database: db, container: coll, changeFeedMode } = resolved;
-  return to && db && coll && changeFeedMode
-    ? { ...resolved, connection: to, database: db, container: coll, changeFeedMode }
-    : undefined;
-}
-
-/** Entities of one container share its feed, so they must agree on what it is. */
-function byContainer(
+/** Entities of one container or table share its changes, so they must agree on what it is. */
+function byPlace(
   entities: readonly (ResolvedEntity | undefined)[],
   problems: ConfigProblem[],
-): readonly ResolvedContainer[] {
-  const containers = new Map<string, { source: ResolvedCosmos; entities: ResolvedEntity[] }>();
+): readonly ResolvedPlace[] {
+  const places = new Map<string, { source: ResolvedSource; entities: ResolvedEntity[] }>();
   for (const entity of entities) {
     if (entity === undefined) continue;
-    const { connectionName, database, container } = entity.source;
-    const id = `${connectionName}/${database}/${container}`;
-    const known = containers.get(id);
-    if (known === undefined) containers.set(id, { source: entity.source, entities: [entity] });
-    else known.entities.push(entity);
-    for (const option of ['partitionKey', 'changeFeedMode'] as const) {
-      if (known === undefined || String(known.source[option]) === String(entity.source[option])) continue;
-      const message = `differs from that of entities.${known.entities[0]?.name}, which is in the same container`;
-      problems.push({ path: `entities.${entity.name}.source.${option}`, message });
+    const id = placeOf(entity.source);
+    const known = places.get(id);
+    if (known === undefined) {
+      places.set(id, { source: entity.source, entities: [entity] });
+      continue;
     }
+    known.entities.push(entity);
+    const option = differenceOf(known.source, entity.source);
+    if (option === undefined) continue;
+    const message = `differs from that of entities.${known.entities[0]?.name}, which is in the same place`;
+    problems.push({ path: `entities.${entity.name}.source.${option}`, message });
   }
-  return [...containers.values()];
+  return [...places.values()];
 }
 
 /** The problems of anything thrown while a configuration was loaded. */

@@ -74,6 +74,11 @@ const choice = <const T extends string>(fallback: T, options: readonly T[], mean
 
 export const SETTINGS = {
   REDIS_URL: redisUrl,
+  REDIS_URL__credential: choice(
+    'url',
+    ['url', 'managedidentity'],
+    'What Redis is shown: user and password of the URL, or Entra tokens of the identity of the app',
+  ),
   WARMFEED_APP: name('warmfeed', 'Name of the app: the first part of all its Redis keys'),
   WARMFEED_LEASE_CONTAINER: name('leases', 'Container of the change-feed leases, in the database of the watched one'),
   WARMFEED_LEASE_PREFIX: name(
@@ -89,6 +94,14 @@ export const SETTINGS = {
   ),
   WARMFEED_FEED_FROM_BEGINNING: flag('false', 'A feed without leases starts with the oldest change, not with now'),
   WARMFEED_FEED_WATCH: schedule('*/30 * * * * *', 'When the positions of the change feeds are looked after (NCRONTAB)'),
+  WARMFEED_TABLE_POLL: duration('200ms', 'Pause between two polls of a table of PostgreSQL or Azure SQL', 10),
+  WARMFEED_TABLE_BATCH: whole('1000', 'Changes that such a poll asks for', 1),
+  WARMFEED_OUTBOX_RETENTION: duration(
+    '1h',
+    'How long changes stay in the outbox of PostgreSQL: an app that did not poll for longer starts with an old cache',
+    60_000,
+  ),
+  WARMFEED_POOL_SIZE: whole('16', 'Connections of a process to a database of PostgreSQL or Azure SQL', 1),
   WARMFEED_REPLICA_LAG: duration(
     '5s',
     'Bound of how far a read of a source lags (D); `0s` where reads go to a primary',
@@ -124,6 +137,8 @@ export const SETTINGS = {
     1,
   ),
   WARMFEED_CONTENT_LARGE_TIMEOUT: duration('30s', 'How long such a read may take, with the wait for its turn', 100),
+  WARMFEED_SESSION_QUEUE: whole('10000', 'Sessions of a process that may wait for their durable copy', 1),
+  WARMFEED_SESSION_DRAIN: duration('5s', 'How long a process that ends goes on copying sessions'),
   WARMFEED_DEAD_LETTERS: whole('10000', 'Dead letters kept, about', 1),
 } as const;
 
@@ -144,7 +159,11 @@ export function readSettings(environment: Environment, problems: ConfigProblem[]
     if (value === undefined) problems.push({ path: key, message: `the app setting must be ${setting.form}` });
     return [key, value];
   });
-  return Object.fromEntries(entries) as Settings;
+  const settings = Object.fromEntries(entries) as Settings;
+  if (settings.REDIS_URL__credential === 'managedidentity' && settings.REDIS_URL?.startsWith('redis:')) {
+    problems.push({ path: 'REDIS_URL', message: 'an identity is only shown over TLS: the URL must begin "rediss://"' });
+  }
+  return settings;
 }
 
 /** The prefix of an app's change-feed leases: one per app, site and slot, so that no two take each other's changes. */

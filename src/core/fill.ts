@@ -24,6 +24,8 @@ export interface Held {
 export interface Fill<H extends Held> {
   readonly held: H;
   readonly document: Document | undefined;
+  /** What the document is to the cache, where it is known already. */
+  readonly represented?: Represented;
   readonly version: Position;
   readonly asOf: Position;
   readonly expiresAt?: number | undefined;
@@ -40,7 +42,8 @@ export interface FillReport<H extends Held> {
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
-export function createFiller(deps: FillerDeps) {
+/** @param by what the fills are for */
+export function createFiller(deps: FillerDeps, by: 'read' | 'change' = 'change') {
   const { store, generations, entropy, observe, options } = deps;
 
   /** @param all every lease that the caller holds; those of nothing in `fills` are given back */
@@ -62,9 +65,9 @@ export function createFiller(deps: FillerDeps) {
     for (const fill of fills) {
       const { held } = fill;
       try {
-        const represented = represent(held.entity, fill.document, entropy.digest);
+        const represented = fill.represented ?? represent(held.entity, fill.document, entropy.digest);
         if (!represented.cacheable) {
-          observe({ kind: 'fill', entity: held.entity.name, by: 'change', outcome: 'too-large' });
+          observe({ kind: 'fill', entity: held.entity.name, by, outcome: 'too-large' });
           continue;
         }
         unfilled.delete(held);
@@ -93,7 +96,7 @@ export function createFiller(deps: FillerDeps) {
     const { value } = represented;
     const stamp = generations.stamp(entity, snapshot);
     const reply = await store.fill(recordKey, { token, identity, stamp, version, asOf, guarantee, value, ...life });
-    observe({ kind: 'fill', entity: entity.name, by: 'change', outcome: outcomeOf(reply, guarantee) });
+    observe({ kind: 'fill', entity: entity.name, by, outcome: outcomeOf(reply, guarantee) });
     return reply;
   }
 

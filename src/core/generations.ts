@@ -76,8 +76,13 @@ export function createGenerations(options: {
   }
 
   /** Makes everything cached of a source old; complete, in every process, when it resolves. */
-  async function bump(source: string): Promise<void> {
-    await store.bump(options.key, sourceField(source), '');
+  const bump = (source: string): Promise<void> => bumpFields([sourceField(source)]);
+
+  /** The same for entities, whose watermarks stay known. */
+  const bumpEntities = (names: readonly string[]): Promise<void> => bumpFields(names.map(entityField));
+
+  async function bumpFields(bumped: readonly string[]): Promise<void> {
+    await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));
     await refresh();
     await clock.sleep(options.ttlMs);
   }
@@ -85,6 +90,7 @@ export function createGenerations(options: {
   return {
     refresh,
     bump,
+    bumpEntities,
     since,
     current,
     stamp,

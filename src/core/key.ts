@@ -3,15 +3,19 @@
 
 import { utf8 } from './bytes.ts';
 import { WarmfeedError } from './errors.ts';
+import { canonical, KEY_TYPES, type KeyType } from './key-type.ts';
 
 /** `undefined` is a Cosmos DB partition key that the document lacks: other than null, "" or 0. */
 export type KeyPart = string | number | boolean | null | undefined;
 export type Key = readonly KeyPart[];
 
-/** How a key segment is read: `text` is any string, `scalar` a JSON scalar (a Cosmos DB partition-key value). */
+/**
+ * How a key segment is read: `text` is any string, `scalar` a JSON scalar (a Cosmos DB partition-key value), the others
+ * are of one canonical text each (core/key-type.ts), which is the key part.
+ */
 export interface KeyColumn {
   readonly name: string;
-  readonly type: 'text' | 'scalar';
+  readonly type: 'text' | 'scalar' | KeyType;
   /** Longest value in UTF-8 bytes: the source's own limit. */
   readonly maxBytes: number;
 }
@@ -27,22 +31,66 @@ const SPECIAL = /[\p{Cc}\p{Cs}%/{}=]/gu;
  * @throws WarmfeedError BAD_KEY that says which segment is wrong and why
  */
 export function parseKey(columns: readonly KeyColumn[], segments: readonly string[]): Key {
-  if (segments.length !== columns.length) {
-    const form = columns.map(({ name }) => `{${name}}`).join('/');
-    throw badKey(`expected ${columns.length} key segment(s), ${form}, and got ${segments.length}`);
-  }
+  expectLength(columns, segments.length);
   return columns.map((column, i) => parsePart(column, segments[i] ?? ''));
+}
+
+/**
+ * A key given as JSON values, one a column: strings, or for columns of other types also numbers, booleans and null;
+ * `{}` is a Cosmos DB partition key that the document lacks, as the service itself writes it.
+ * @throws WarmfeedError BAD_KEY that says which value is wrong and why
+ */
+export function keyOfJson(columns: readonly KeyColumn[], values: readonly unknown[]): Key {
+  expectLength(columns, values.length);
+  return columns.map((column, i) => {
+    const value = values[i];
+    if (column.type === 'scalar') return checkedPart(column, isUndefined(value) ? undefined : scalarOf(column, value));
+    if (column.type === 'text') {
+      if (typeof value !== 'string') throw badKey(`{${column.name}} must be text`);
+      return checkedPart(column, value);
+    }
+    const isNumber = typeof value === 'number' && Number.isSafeInteger(value);
+    if (typeof value === 'string' || typeof value === 'boolean' || isNumber) return typed(column, String(value));
+    throw badKey(`{${column.name}} must be ${KEY_TYPES[column.type].form}`);
+  });
+}
+
+function isUndefined(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
+}
+
+function scalarOf(column: KeyColumn, value: unknown): KeyPart {
+  if (typeof value === 'number') return value === 0 ? 0 : value;
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  throw badKey(`{${column.name}} must be a string, number, boolean, null or {}`);
+}
+
+function expectLength(columns: readonly KeyColumn[], length: number): void {
+  if (length === columns.length) return;
+  const form = columns.map(({ name }) => `{${name}}`).join('/');
+  throw badKey(`expected ${columns.length} key segment(s), ${form}, and got ${length}`);
+}
+
+function typed({ name, type }: KeyColumn, text: string): string {
+  const value = type === 'text' || type === 'scalar' ? text : canonical(type, text);
+  if (value !== undefined) return value;
+  throw badKey(`segment {${name}} must be ${KEY_TYPES[type as KeyType].form}`);
 }
 
 function parsePart(column: KeyColumn, segment: string): KeyPart {
   const text = decode(column, segment);
+  if (column.type !== 'text' && column.type !== 'scalar') return typed(column, text);
   const value = text.startsWith('=') ? literal(column, text.slice(1)) : text;
+  if (text === '' && column.type === 'scalar')
+    throw badKey(`segment {${column.name}} is empty; an empty string is written =""`);
+  if (typeof value !== 'string' && column.type === 'text') throw badKey(`segment {${column.name}} must be text`);
+  return checkedPart(column, value);
+}
+
+function checkedPart(column: KeyColumn, value: KeyPart): KeyPart {
+  if (typeof value !== 'string') return value;
   if (value === '' && column.type === 'text') throw badKey(`segment {${column.name}} is empty`);
-  if (value === '' && text === '') throw badKey(`segment {${column.name}} is empty; an empty string is written =""`);
-  if (typeof value !== 'string') {
-    if (column.type === 'text') throw badKey(`segment {${column.name}} must be text`);
-    return value;
-  }
+  if (!value.isWellFormed()) throw badKey(`segment {${column.name}} is not Unicode`);
   if (CONTROL.test(value)) throw badKey(`segment {${column.name}} has a control character`);
   if (utf8(value).length > column.maxBytes) {
     throw badKey(`segment {${column.name}} is longer than ${column.maxBytes} bytes`);
@@ -63,7 +111,6 @@ function literal(column: KeyColumn, text: string): KeyPart {
   try {
     const value: unknown = JSON.parse(text);
     if (value === null || typeof value === 'string' || typeof value === 'boolean') {
-      if (typeof value === 'string' && !value.isWellFormed()) throw badKey(`segment {${column.name}} is not Unicode`);
       return value;
     }
     // -0 and 0 are one value in JSON, and 1e999 is none at all.
@@ -96,7 +143,12 @@ export function redisKeys(app: string) {
     watermark: (source: string, partition: string) => `wf:${app}:hw:{${source}}:${partition}`,
     generations: `wf:${app}:gen`,
     feed: (source: string) => `wf:${app}:feed:{${source}}`,
+    checkpoint: (source: string) => `wf:${app}:ck:{${source}}`,
     deadLetters: `wf:${app}:dead`,
+    /** By the SHA-256 of its id. */
+    session: (name: string) => `wf:${app}:s:{${name}}`,
+    /** Sessions of a subject, by the SHA-256 of it. */
+    subject: (name: string) => `wf:${app}:su:{${name}}`,
   };
 }
 

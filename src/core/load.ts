@@ -26,6 +26,7 @@ interface Confirmed {
 }
 
 const CLOSED: Watermark = { state: 'closed' };
+const UNTRACKED: Watermark = { state: 'untracked' };
 
 /** The load rejects with WarmfeedError SOURCE_*, ROW_INVALID. */
 export function createLoader(deps: LoaderDeps): Load<Entity> {
@@ -59,6 +60,7 @@ export function createLoader(deps: LoaderDeps): Load<Entity> {
    * an invalidation before it has raised the watermark, a later one takes the lease.
    */
   async function confirm(request: LoadRequest<Entity>, snapshot: Snapshot, first: SourceRead): Promise<Confirmed> {
+    if (first.isTracked === false) return { answer: first, watermark: UNTRACKED };
     const { source } = request.entity;
     const generation = generations.ofSource(source.name, snapshot);
     const watermarkKey = keys.watermark(source.name, first.partition.id);
@@ -98,8 +100,9 @@ export function createLoader(deps: LoaderDeps): Load<Entity> {
   ): Promise<LoadAnswer> {
     const { entity, recordKey } = request;
     const admission = admit(watermark, answer.asOf, options.provisionalMs);
-    if ('refused' in admission || !represented.cacheable) {
-      const outcome = 'refused' in admission ? admission.refused : 'too-large';
+    const isStorable = answer.isStorable !== false;
+    if ('refused' in admission || !represented.cacheable || !isStorable) {
+      const outcome = 'refused' in admission ? admission.refused : isStorable ? 'too-large' : 'other-key';
       observe({ kind: 'fill', entity: entity.name, by: 'read', outcome });
       await quietly('release', store.release(recordKey, token));
       return uncached(represented, false);

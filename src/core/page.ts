@@ -1,7 +1,7 @@
 // What a page of a change feed means: per key and entity, what is to be done. Pure; the doing is sync.ts.
 
 import type { Entity } from './entity.ts';
-import { isWarmfeedError, messageOf } from './errors.ts';
+import { isWarmfeedError, messageOf, WarmfeedError } from './errors.ts';
 import { type Key, keyText, type RedisKeys } from './key.ts';
 import type { Change, DeadLetter, Entropy, Position, Source } from './ports.ts';
 
@@ -20,6 +20,8 @@ export interface Page {
   readonly highest: Position;
   /** Any key of the page; undefined: nothing in it is a change. */
   readonly sample: Key | undefined;
+  /** Items that name no key: what they changed is unknown. */
+  readonly nameless: number;
   readonly letters: readonly DeadLetter[];
 }
 
@@ -34,6 +36,7 @@ export function planPage(
 ): Page {
   const letters: DeadLetter[] = [];
   const changes = newestPerKey(items, source, letters);
+  const nameless = letters.length;
   const works = changes.flatMap((change) =>
     entities.map((entity): Work => {
       const own = ownership(entity, change, source, letters);
@@ -42,16 +45,23 @@ export function planPage(
     }),
   );
   const highest = changes.reduce((max, { version }) => (version > max ? version : max), 0n);
-  return { works, highest, sample: changes[0]?.key, letters };
+  return { works, highest, sample: changes[0]?.key, nameless, letters };
 }
 
-/** Of several changes of a key the last one counts; what is no change at all goes to the dead letters. */
+/**
+ * Of several changes of a key the newest counts, and of those of one transaction, which share a version, the last;
+ * what is no change at all goes to the dead letters.
+ */
 function newestPerKey(items: readonly unknown[], source: Source, letters: DeadLetter[]): readonly Change[] {
+  if (!Array.isArray(items))
+    throw new WarmfeedError('SOURCE_REJECTED', `${source.name}: a page of its feed is no list`);
   const newest = new Map<string, Change>();
   for (const item of items) {
     try {
       const change = source.change(item);
-      newest.set(keyText(change.key), change);
+      const key = keyText(change.key);
+      const other = newest.get(key);
+      if (other === undefined || other.version <= change.version) newest.set(key, change);
     } catch (error) {
       if (!isWarmfeedError(error) || error.code !== 'ROW_INVALID') throw error;
       letters.push({ source: source.name, entity: '', key: '', version: '', reason: error.message });

@@ -43,6 +43,10 @@ export interface SourceRead {
   readonly expiresAt?: number;
   /** What the read cost (request units); of a grouped read the first answer has it all. */
   readonly units?: number;
+  /** False: no feed tells of changes, so the item is cached under its lease and its lifetime only (`leased`). */
+  readonly isTracked?: boolean;
+  /** False: it stands under another key than it was asked by (a collation that folds case), so it is never stored. */
+  readonly isStorable?: boolean;
 }
 
 /** What a read must reflect at least: positions by partition id, and the source's own text for it. */
@@ -70,6 +74,8 @@ export interface Source {
   readonly name: string;
   /** How far a read may lag behind a write, in ms; 0 where reads go to a primary. */
   readonly replicaLagMs: number;
+  /** Whether its changes bring the new documents along, or only name keys, to be read again. */
+  readonly changesHold: 'documents' | 'keys';
   /** @throws WarmfeedError SOURCE_* */
   read(key: Key, options?: ReadOptions): Promise<SourceRead>;
   /** Grouped read: answers in the order of the keys. @throws WarmfeedError SOURCE_* when any key cannot be read */
@@ -82,6 +88,36 @@ export interface Source {
   floor(token: string): Promise<Floor>;
   /** @throws WarmfeedError ROW_INVALID for something that is no change of this source */
   change(item: unknown): Change;
+}
+
+/** A database's own record of changes, read in the order of their positions. */
+export interface ChangeLog {
+  /**
+   * What was committed from a position on, up to `limit` changes and the rest of the last one's transaction.
+   * @param from undefined: nothing but the state
+   * @param seen ids of early changes not to tell again
+   * @throws WarmfeedError SOURCE_*
+   */
+  poll(from: Position | undefined, limit: number, seen: readonly string[]): Promise<LogPage>;
+  /** Forgets changes that are older than the retention. @throws WarmfeedError SOURCE_* */
+  prune(): Promise<void>;
+}
+
+export interface LogPage {
+  /** Who recorded the changes: under another name some may be missing. Undefined: nobody records them. */
+  readonly lineage: string | undefined;
+  readonly partition: Partition;
+  /** Every later read reflects all changes up to here. */
+  readonly horizon: Position;
+  /** Changes from the given position on are no longer there, or everything changed at once (TRUNCATE). */
+  readonly isLost: boolean;
+  /** Changes in order, as the source's `change` takes them. */
+  readonly items: readonly unknown[];
+  /** From where to poll once the items are applied. */
+  readonly end: Position;
+  readonly hasMore: boolean;
+  /** Committed already, while an older transaction keeps their place in the order open. They come again. */
+  readonly early: readonly { readonly id: string; readonly item: unknown }[];
 }
 
 export interface ScannedPage {
@@ -137,7 +173,8 @@ export type Representation =
     };
 
 export interface InvalidateRequest {
-  readonly version: Position;
+  /** Undefined: whatever is there is dropped and the fence stays, for a change whose place in the order is open yet. */
+  readonly version: Position | undefined;
   readonly identity: Uint8Array;
   readonly stamp: Stamp;
   /** Whose lease follows: the caller's always, only if a live value was dropped, or nobody's. */
@@ -156,7 +193,9 @@ export type Watermark =
   /** Its generation is newer than the caller's. */
   | { readonly state: 'newer'; readonly generation: string }
   /** The partition has descendants: nothing may be filled under it any more. */
-  | { readonly state: 'closed' };
+  | { readonly state: 'closed' }
+  /** No feed raises one. */
+  | { readonly state: 'untracked' };
 
 export interface DeadLetter {
   readonly source: string;
@@ -206,8 +245,16 @@ export type CacheEvent =
   | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
   | { readonly kind: 'seeded'; readonly source: string; readonly partition: string; readonly position: Position }
   | { readonly kind: 'healed'; readonly source: string }
+  /** A change source could not be polled, or its page not applied; it will be tried again. */
+  | { readonly kind: 'poll-failed'; readonly source: string; readonly error: unknown }
+  /** A session's durable copy is behind Redis for now. */
+  | { readonly kind: 'session-not-copied'; readonly reason: string; readonly error?: unknown }
   /** New positions of a feed, or lost ones: everything cached of the source has become old. */
   | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
+  /** A feed that nobody follows, and why: everything cached of the source has become old. */
+  | { readonly kind: 'feed-unfollowed'; readonly source: string; readonly remark: string }
+  /** A feed told of changes without saying of what: everything cached of the source has become old. */
+  | { readonly kind: 'nameless'; readonly source: string; readonly changes: number }
   | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
 
 /** `stored…` or why a fill was refused. */
@@ -215,6 +262,7 @@ export type FillOutcome =
   | 'stored'
   | 'stored-provisionally'
   | 'too-large'
+  | 'other-key'
   | 'watermark'
   | 'generation'
   | 'closed'

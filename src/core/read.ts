@@ -3,13 +3,14 @@
 
 import { hash64 } from './bytes.ts';
 import { type Entity, type Kept, type Represented, represent } from './entity.ts';
-import { isSourceError, isStoreError } from './errors.ts';
+import { isSourceError } from './errors.ts';
 import type { Key } from './key.ts';
 import type { Load, LoadAnswer, LoaderDeps, LoadRequest } from './lease.ts';
 import { createLoader } from './load.ts';
+import { type Cached, createLookUp } from './look-up.ts';
 import { type Directives, judge, refreshesEarly, servesOnError } from './policy.ts';
 import type { Floor, Guarantee } from './ports.ts';
-import { asOfOf, decodeEntry, type Entry, hasIdentity, hasStamp } from './record.ts';
+import { asOfOf, type Entry, hasIdentity } from './record.ts';
 
 export interface ReadRequest<E extends Kept = Entity> {
   readonly entity: E;
@@ -56,11 +57,6 @@ export interface Loading<E extends Kept> {
   readonly above?: (request: ReadRequest<E>, floor: Floor, signal: AbortSignal) => Promise<Represented>;
 }
 
-interface Cached {
-  readonly entry: Entry;
-  readonly nowMs: number;
-}
-
 /** The reader of entities. */
 export function createReader(deps: ReaderDeps): Reader {
   return createReaderOf(deps, {
@@ -73,7 +69,8 @@ export function createReader(deps: ReaderDeps): Reader {
 }
 
 export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above }: Loading<E>): Reader<E> {
-  const { store, keys, generations, entropy, observe } = deps;
+  const { keys, entropy, observe } = deps;
+  const { one: lookUp } = createLookUp(deps);
   const flights = new Map<string, Promise<LoadAnswer>>();
   const background = new Set<Promise<unknown>>();
 
@@ -106,29 +103,6 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above }
       if (!isSourceError(error)) throw error;
       observe({ kind: 'source-failed', entity: entity.name, error });
       return staleOr(error, entity, recordKey);
-    }
-  }
-
-  /** The live entry of a key; undefined also where the cache cannot be asked. */
-  async function lookUp(entity: Kept, recordKey: string): Promise<Cached | undefined> {
-    try {
-      let snapshot = generations.current();
-      const isCached = snapshot !== undefined;
-      let bytes: Uint8Array | undefined;
-      if (snapshot !== undefined) bytes = await store.get(recordKey);
-      else [bytes, snapshot] = await Promise.all([store.get(recordKey), generations.refresh()]);
-      const entry = bytes && decodeEntry(bytes);
-      if (entry === undefined) return undefined;
-      if (!hasStamp(entry, generations.stamp(entity, snapshot))) {
-        if (!isCached) return undefined;
-        snapshot = await generations.refresh();
-        if (!hasStamp(entry, generations.stamp(entity, snapshot))) return undefined;
-      }
-      return { entry, nowMs: generations.storeTime(snapshot) };
-    } catch (error) {
-      if (!isStoreError(error)) throw error;
-      observe({ kind: 'store-failed', during: 'look-up', error });
-      return undefined;
     }
   }
 

@@ -6,12 +6,14 @@ import { createFiller, type Fill, type FillerDeps } from './fill.ts';
 import type { Snapshot } from './generations.ts';
 import type { RedisKeys } from './key.ts';
 import { letterOf, type Work } from './page.ts';
-import type { DeadLetter, Partition, Position, Source, SourceRead, Watermark } from './ports.ts';
+import type { Clock, DeadLetter, Partition, Position, Source, SourceRead, Watermark } from './ports.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
 
 export interface RefreshDeps extends FillerDeps {
   readonly source: Source;
   readonly keys: RedisKeys;
+  readonly clock: Clock;
+  readonly options: FillerDeps['options'] & { readonly leaseMs: number };
 }
 
 /** Where a page stands. */
@@ -42,7 +44,8 @@ export function createRefresh(deps: RefreshDeps) {
 
   async function choose(held: readonly Work[], page: PagePosition): Promise<{ fills: Fill<Work>[]; reread: number }> {
     const { watermark, highest, partition } = page;
-    if (watermark.state === 'known' && highest < watermark.position) {
+    const isBehind = source.changesHold === 'keys' || highest < (watermark.state === 'known' ? watermark.position : 0n);
+    if (watermark.state === 'known' && isBehind) {
       const answers = await readAgain(held, partition, watermark.position);
       return { fills: admitted(held, answers, partition, watermark), reread: answers.length };
     }
@@ -51,6 +54,7 @@ export function createRefresh(deps: RefreshDeps) {
       const known = await seedWith(answers, page, watermark);
       return { fills: admitted(held, answers, partition, known), reread: answers.length };
     }
+    if (source.changesHold === 'keys') return { fills: [], reread: 0 };
     // Every document of a page reflects its partition up to the page's highest version.
     const admission = admit(watermark, highest, options.provisionalMs);
     if ('refused' in admission) return { fills: [], reread: 0 };
@@ -64,7 +68,9 @@ export function createRefresh(deps: RefreshDeps) {
 
   function readAgain(held: readonly Work[], partition: Partition, least: Position): Promise<readonly SourceRead[]> {
     const keys = held.map(({ change }) => change.key);
-    return source.readMany(keys, { floor: floorAt(partition, least) });
+    // What comes after the leases have ended is refused anyway.
+    const signal = deps.clock.deadline(options.leaseMs);
+    return source.readMany(keys, { floor: floorAt(partition, least), signal });
   }
 
   async function seedWith(
@@ -87,7 +93,7 @@ export function createRefresh(deps: RefreshDeps) {
   ): Fill<Work>[] {
     return held.flatMap((work, i): Fill<Work>[] => {
       const answer = answers[i];
-      if (answer === undefined || answer.partition.id !== partition.id) return [];
+      if (answer === undefined || answer.partition.id !== partition.id || answer.isStorable === false) return [];
       const admission = admit(watermark, answer.asOf, options.provisionalMs);
       if ('refused' in admission) return [];
       return [{ ...answer, held: work, guarantee: admission.guarantee, identity: hash64(partition.id) }];

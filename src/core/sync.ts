@@ -12,7 +12,14 @@ import { closeAncestors } from './watermark.ts';
 export interface SyncDeps extends RefreshDeps {
   /** All entities of the source. */
   readonly entities: readonly Entity[];
-  readonly options: RefreshDeps['options'] & { readonly leaseMs: number; readonly fenceMs: number };
+  readonly options: RefreshDeps['options'] & { readonly fenceMs: number };
+}
+
+export interface PageOrigin {
+  /** Undefined: a read of one of the keys tells. */
+  readonly partition?: Partition;
+  /** False: older changes may still come, so neither watermark nor fences are raised (protocol C, the early pass). */
+  readonly isSettled?: boolean;
 }
 
 export function createSync(deps: SyncDeps) {
@@ -23,14 +30,27 @@ export function createSync(deps: SyncDeps) {
    * Applies one page: all items come from one page of one partition's feed, oldest first.
    * @throws WarmfeedError STORE_* or SOURCE_*: nothing of the page counts as done
    */
-  async function apply(items: readonly unknown[]): Promise<BatchReport> {
+  async function apply(items: readonly unknown[], { partition, isSettled = true }: PageOrigin = {}) {
     const page = planPage(items, source, deps.entities, deps);
-    const done = page.sample === undefined ? NOTHING : await applyTo(await locate(page.sample), page);
+    if (page.nameless > 0) {
+      // Something changed, nobody knows what: nothing that was cached before may be served any more.
+      await generations.bump(source.name);
+      observe({ kind: 'nameless', source: source.name, changes: page.nameless });
+    }
+    const { sample } = page;
+    const done = sample === undefined ? NOTHING : await applyTo(partition ?? (await locate(sample)), page, isSettled);
     const letters = [...page.letters, ...done.letters];
     await writeLetters(letters);
     const { refreshed, ignored, reread } = done;
     const evicted = page.works.length - refreshed - ignored;
-    const report = { changes: items.length, refreshed, evicted, ignored, reread, deadLettered: letters.length };
+    const report: BatchReport = {
+      changes: items.length,
+      refreshed,
+      evicted,
+      ignored,
+      reread,
+      deadLettered: letters.length,
+    };
     observe({ kind: 'batch', source: source.name, report });
     return report;
   }
@@ -40,21 +60,21 @@ export function createSync(deps: SyncDeps) {
     return (await source.read(sample)).partition;
   }
 
-  async function applyTo(partition: Partition, { works, highest }: Page) {
+  async function applyTo(partition: Partition, { works, highest }: Page, isSettled: boolean) {
     const watermarkKey = keys.watermark(source.name, partition.id);
     const identity = hash64(partition.id);
 
     // 1. The watermark first: from here on no read that misses this page can be cached.
     const [snapshot] = await allSettled([
       generations.refresh(),
-      store.advance(watermarkKey, highest),
+      isSettled ? store.advance(watermarkKey, highest) : undefined,
       closeAncestors(deps, source, partition),
     ]);
 
     // 2. Invalidate, taking the leases of what is to be refreshed; then read the watermark.
     const invalidations = works.map(({ entity, change, recordKey, own, token }) =>
       store.invalidate(recordKey, {
-        version: change.version,
+        version: isSettled ? change.version : undefined,
         identity,
         stamp: generations.stamp(entity, snapshot),
         own,

@@ -19,6 +19,8 @@ export function admit(watermark: Watermark, asOf: Position, provisionalMs: numbe
       return { refused: 'generation' };
     case 'closed':
       return { refused: 'closed' };
+    case 'untracked':
+      return { guarantee: 'leased' };
   }
 }
 

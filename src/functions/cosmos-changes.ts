@@ -1,6 +1,7 @@
 // One change-feed trigger per watched container: hands each page to the sync, and throws when nothing of it counts.
 
-import { app, CosmosDBv4ChangeFeedMode } from '@azure/functions';
+import { app, CosmosDBv4ChangeFeedMode, type InvocationContext } from '@azure/functions';
+import { isWarmfeedError, messageOf } from '../core/errors.ts';
 import type { Sync } from '../core/sync.ts';
 
 export interface WatchedContainer {
@@ -16,7 +17,26 @@ export interface WatchedContainer {
   readonly mode: 'LatestVersion' | 'AllVersionsAndDeletes';
 }
 
-export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): void {
+/** Longer than the longest pause between two deliveries of a page. */
+const FORGOTTEN_MS = 90_000;
+const LONGEST_PAUSE_S = 30;
+
+/** @returns tells whether a page waits here because it cannot be handled */
+export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): () => string | undefined {
+  const waiting = new Map<string, number>();
+
+  async function handle(page: unknown, context: InvocationContext): Promise<void> {
+    try {
+      await sync.apply(page as unknown[]);
+      if (waiting.size > 0) waiting.delete(idOf(page));
+    } catch (error) {
+      waiting.set(idOf(page), performance.now());
+      const code = isWarmfeedError(error) ? `${error.code} ` : '';
+      context.error(`a page of the change feed waits, and will be delivered again: ${code}${messageOf(error)}`);
+      throw error;
+    }
+  }
+
   app.cosmosDB(`changes-${watched.database}-${watched.container}`.replace(/[^\w-]/g, '-'), {
     connection: watched.connection,
     databaseName: watched.database,
@@ -36,10 +56,21 @@ export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): vo
       strategy: 'exponentialBackoff',
       maxRetryCount: -1,
       minimumInterval: { seconds: 1 },
-      maximumInterval: { seconds: 30 },
+      maximumInterval: { seconds: LONGEST_PAUSE_S },
     },
-    handler: async (documents: unknown[]) => {
-      await sync.apply(documents);
-    },
+    handler: handle,
   });
+  return () => {
+    // A page whose lease moved to another process is delivered there.
+    for (const [id, at] of waiting) if (performance.now() - at > FORGOTTEN_MS) waiting.delete(id);
+    return waiting.size === 0
+      ? undefined
+      : 'a page cannot be handled, and is delivered again and again: the log says why';
+  };
+}
+
+/** The same for every delivery of a page: its first item's end, where version and etag stand. */
+function idOf(page: unknown): string {
+  const [first] = Array.isArray(page) ? (page as unknown[]) : [page];
+  return JSON.stringify([first]).slice(-400);
 }

@@ -6,7 +6,7 @@ import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/policy.ts';
 import type { Reader } from '../core/read.ts';
-import { answerError, answerRead, directivesOf, methodNotAllowed, segmentsAfter } from './http.ts';
+import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface EntityRoutes {
   readonly entities: readonly Entity[];
@@ -15,8 +15,6 @@ export interface EntityRoutes {
 }
 
 const ALLOWED = ['GET', 'HEAD'] as const;
-// The host answers a method that is not registered with its own 404; a client deserves 405 and Allow.
-const METHODS = [...ALLOWED, 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 export function registerEntities(routes: EntityRoutes): void {
   const entities = new Map(routes.entities.map((entity) => [entity.name, entity]));

@@ -1,8 +1,8 @@
 // GET /health/live and /health/ready, for anybody: is the process there, and can it do its work.
 
 import { app, type HttpResponseInit } from '@azure/functions';
-import type { ConfigProblem } from '../core/errors.ts';
-import { methodNotAllowed } from './http.ts';
+import { type ConfigProblem, isWarmfeedError } from '../core/errors.ts';
+import { METHODS, methodNotAllowed } from './http.ts';
 
 export interface HealthCheck {
   readonly name: string;
@@ -17,7 +17,6 @@ interface CheckState {
 }
 
 const CHECK_TIMEOUT_MS = 2000;
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 export function registerHealth(options: { checks: readonly HealthCheck[]; problems: readonly ConfigProblem[] }): void {
   register('live', () => Promise.resolve(json(200, { status: 'ok' })));
@@ -52,9 +51,10 @@ async function stateOf({ name, check }: HealthCheck): Promise<CheckState> {
   try {
     const remark = await Promise.race([check(), late]);
     return remark === undefined ? { name, state: 'ok' } : { name, state: 'warn', detail: remark };
-  } catch {
-    // The cause may name hosts: it is in the logs, not here.
-    return { name, state: 'error', detail: 'does not answer' };
+  } catch (error) {
+    // What a source refuses for good its own message tells, without hosts; other causes may name some.
+    const isRefusal = isWarmfeedError(error) && error.code === 'SOURCE_REJECTED';
+    return { name, state: 'error', detail: isRefusal ? error.message : 'does not answer' };
   } finally {
     clearTimeout(timer);
   }

@@ -5,11 +5,16 @@ import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { Entity, EntityHttp } from '../core/entity.ts';
 import { type ErrorCode, isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Directives, NO_DIRECTIVES } from '../core/policy.ts';
+import type { Representation } from '../core/ports.ts';
 import type { ReadAnswer } from '../core/read.ts';
-import { etagOf, tagsOf } from '../core/record.ts';
+import type { ManyAnswer } from '../core/read-many.ts';
+import { type Entry, etagOf, tagsOf } from '../core/record.ts';
 import { lists } from './conditions.ts';
 
 export const CACHE_NAME = 'Warmfeed';
+
+/** The host answers a method that is not registered with its own 404; a client deserves 405 and Allow. */
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 /** Raw, still encoded segments of the request's path after `/{first}/`: the host decodes its route parameters. */
 export function segmentsAfter(request: HttpRequest, first: string): string[] {
@@ -81,8 +86,54 @@ export function cachedHeaders(answer: Exclude<ReadAnswer, { kind: 'not-cached' }
   return { 'cache-status': cacheStatus(answer), ...NOSNIFF, ...age };
 }
 
+/** The answers of a batch, in order: `{"answers":[{"status":200,"body":…},{"status":404},…]}`. */
+export function answerBatch(answers: readonly ManyAnswer[]): HttpResponseInit {
+  const parts: Uint8Array[] = [];
+  const hows = new Map<string, number>();
+  answers.forEach((answer, i) => {
+    parts.push(Buffer.from(i === 0 ? '{"answers":[' : ','), ...itemOf(answer));
+    const how = answer.kind === 'failed' ? 'failed' : answer.how;
+    hows.set(how, (hows.get(how) ?? 0) + 1);
+  });
+  parts.push(Buffer.from(answers.length === 0 ? '{"answers":[]}' : ']}'));
+  const counts = Array.from(hows, ([how, count]) => `${count} ${how}`).join(', ');
+  const status = hows.size === 1 && hows.has('hit') ? 'hit' : 'fwd=partial';
+  const body = Buffer.concat(parts);
+  return {
+    status: 200,
+    headers: {
+      ...NOSNIFF,
+      'cache-control': 'no-store',
+      'cache-status': `${CACHE_NAME}; ${status}; detail="${counts}"`,
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': String(body.length),
+    },
+    body,
+  };
+}
+
+/** Bodies go through as the bytes that they are cached as. */
+function itemOf(answer: ManyAnswer): Uint8Array[] {
+  if (answer.kind === 'failed') {
+    const { status, body } = answerError(answer.error);
+    return [Buffer.from(`{"status":${status},"problem":${body as string}}`)];
+  }
+  const body = answer.kind === 'cached' ? bodyOfEntry(answer.entry) : bodyOfValue(answer.represented.value);
+  return body === undefined
+    ? [Buffer.from('{"status":404}')]
+    : [Buffer.from('{"status":200,"body":'), body, Buffer.from('}')];
+}
+
+function bodyOfEntry(entry: Entry): Uint8Array | undefined {
+  return entry.state === 'absent' ? undefined : entry.body;
+}
+
+function bodyOfValue(value: Representation): Uint8Array | undefined {
+  return value.state === 'absent' ? undefined : value.body;
+}
+
 const NO_CACHE = 'private, no-cache';
-const NOSNIFF = { 'x-content-type-options': 'nosniff' };
+export const NOSNIFF = { 'x-content-type-options': 'nosniff' };
 
 interface View {
   readonly body: Uint8Array;
@@ -101,7 +152,7 @@ export function viewOf(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): Vie
   return value.state === 'absent' ? undefined : { body: value.body, etag: etagText(value.etag), tags: value.tags };
 }
 
-function etagText(etag: Uint8Array): string {
+export function etagText(etag: Uint8Array): string {
   return `"${Buffer.from(etag.buffer, etag.byteOffset, etag.length).toString('base64url')}"`;
 }
 
@@ -141,8 +192,11 @@ function cacheControl(http: EntityHttp): string {
   return parts.join(', ');
 }
 
-/** Preconditions in the order of RFC 9110 section 13.2.2; an item has no Last-Modified, so dates are ignored. */
-function evaluate(request: HttpRequest, etag: string): 200 | 304 | 412 {
+/**
+ * Preconditions in the order of RFC 9110 section 13.2.2; an item has no Last-Modified, so dates are ignored.
+ * To a method that changes something 304 means 412.
+ */
+export function evaluate(request: HttpRequest, etag: string): 200 | 304 | 412 {
   const ifMatch = request.headers.get('if-match');
   if (ifMatch !== null && !lists(ifMatch, etag, 'strong')) return 412;
   const ifNoneMatch = request.headers.get('if-none-match');
@@ -173,8 +227,11 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'Not Found',
   405: 'Method Not Allowed',
   406: 'Not Acceptable',
+  409: 'Conflict',
+  411: 'Length Required',
   412: 'Precondition Failed',
   413: 'Content Too Large',
+  415: 'Unsupported Media Type',
   416: 'Range Not Satisfiable',
   500: 'Internal Server Error',
   502: 'Bad Gateway',

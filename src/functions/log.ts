@@ -30,16 +30,30 @@ export function createLog(now: () => number): Observe {
           `source of ${event.entity} failed: ${code} ${messageOf(event.error)}`,
         );
       }
+      case 'poll-failed':
+        return sayRarely(`poll ${event.source}`, `changes of ${event.source}: ${messageOf(event.error)}`);
       case 'dead-letter':
         return console.error(
           `dead letter of ${event.entity || 'an unknown entity'}: ${event.reason}${event.written ? '' : ' (it could not be written)'}`,
         );
+      case 'session-not-copied': {
+        const why = event.error === undefined ? '' : `: ${messageOf(event.error)}`;
+        return sayRarely(`session ${event.reason}`, `a session was not copied, ${event.reason}${why}`);
+      }
       case 'healed':
         return console.warn(`generation of ${event.source} had been rolled back, and was renewed`);
       case 'feed-positions':
         return event.are === 'new'
           ? console.info(`the change feed of ${event.source} has started`)
           : console.warn(`the change feed of ${event.source} lost its positions: everything cached of it is old now`);
+      case 'feed-unfollowed':
+        return console.warn(
+          `nobody follows the change feed of ${event.source}, so everything cached of it is old now: ${event.remark}`,
+        );
+      case 'nameless':
+        return console.error(
+          `the change feed of ${event.source} brought ${event.changes} item(s) that name no document: everything cached of it is old now. Is changeFeedMode that of the feed, and partitionKey that of the container?`,
+        );
       case 'seeded':
         return console.info(`watermark of ${event.source} ${event.partition} is known: ${event.position}`);
       case 'fill':

@@ -6,14 +6,7 @@ import { isIP } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import { messageOf, WarmfeedError } from '../core/errors.ts';
 import { SLOTS, slotOf } from './slot.ts';
-import { type createReporter, type nodeOptions, retryDelay, type Target } from './target.ts';
-
-export interface ClusterConnectionOptions {
-  readonly target: Target;
-  readonly node: ReturnType<typeof nodeOptions>;
-  readonly reporter: ReturnType<typeof createReporter>;
-  readonly onReady: (() => void) | undefined;
-}
+import { type NodeConnectionOptions, retryDelay } from './target.ts';
 
 const REDIRECTIONS = 5;
 const TABLE_TIMEOUT_MS = 5000;
@@ -31,7 +24,7 @@ const CLOSED = 'Connection is closed.';
 const REDIRECTION = /^(MOVED|ASK) \d+ (\S+)$/;
 
 /** @throws WarmfeedError CONFIG_INVALID for a URL with a database */
-export function createClusterConnection({ target, node, reporter, onReady }: ClusterConnectionOptions) {
+export function createClusterConnection({ target, node, reporter, identity, onReady }: NodeConnectionOptions) {
   const { host, port, db, isEncrypted } = target;
   if (db !== 0)
     throw new WarmfeedError('CONFIG_INVALID', 'A Redis Cluster has no databases: the URL must not name one');
@@ -42,6 +35,7 @@ export function createClusterConnection({ target, node, reporter, onReady }: Clu
   };
   const client = new Cluster([{ host, port }], {
     redisOptions,
+    lazyConnect: identity !== undefined,
     // A name stays a name, for the certificate's sake, and is looked up anew by each connection.
     dnsLookup: (address, done) => done(null, address),
     scaleReads: 'master',
@@ -74,11 +68,13 @@ export function createClusterConnection({ target, node, reporter, onReady }: Clu
     first.resolve();
   }
 
+  void identity?.ready.then(() => client.connect().catch(() => undefined));
   client.on('error', reportFailure);
   client.on('node error', (error: unknown, address: string) => {
     if (messageOf(error) !== CLOSED) reporter.report(error, address);
   });
   client.on('+node', (added: Redis) => {
+    identity?.equip(added);
     const address = addressOf(added);
     nodes.set(address, added);
     retire(newcomers.get(address));
@@ -191,8 +187,10 @@ export function createClusterConnection({ target, node, reporter, onReady }: Clu
       ...redisOptions,
       host: address.slice(0, at),
       port: Number(address.slice(at + 1)),
+      lazyConnect: true,
       retryStrategy: () => null,
     });
+    identity?.equip(on);
     newcomers.set(address, on);
     on.on('error', (error: unknown) => reporter.report(error, address));
     on.on('end', () => {
@@ -208,6 +206,7 @@ export function createClusterConnection({ target, node, reporter, onReady }: Clu
 
   return {
     client,
+    nodes: () => [...nodes.values(), ...newcomers.values()],
     send,
     primaries: () =>
       Array.from(primaries, (address) => nodes.get(address)).map((on) => (on?.status === 'ready' ? on : undefined)),
@@ -215,6 +214,7 @@ export function createClusterConnection({ target, node, reporter, onReady }: Clu
     settled: () => first.promise,
     async close() {
       isClosed = true;
+      identity?.stop();
       clearTimeout(renewal);
       const open = [...nodes.values(), ...newcomers.values()];
       clearTimeout(firstTimer);

@@ -5,13 +5,16 @@
 import { type Cluster, Redis } from 'ioredis';
 import type { WarmfeedError } from '../core/errors.ts';
 import { createClusterConnection } from './cluster.ts';
-import { createReporter, nodeOptions, parseUrl, retryDelay } from './target.ts';
+import { createIdentity, type Identity, type TokenSource } from './identity.ts';
+import { createReporter, type NodeConnectionOptions, nodeOptions, parseUrl, retryDelay } from './target.ts';
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://` (TLS; the certificate must be the host name's). */
   readonly url: string;
   /** `OSSCluster`: the URL is that of any node. The others are served like one server. */
   readonly clustering?: Clustering;
+  /** Entra tokens are shown instead of the URL's user and password. */
+  readonly tokens?: TokenSource | undefined;
   /** A server that is silent for so long while it owes replies is taken for dead. */
   readonly socketTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
@@ -27,6 +30,8 @@ export interface RedisConnection {
   readonly client: Redis | Cluster;
   /** Runs `command` on the node that has the key; a second time only after a node that refused it named another. */
   send<T>(key: string, command: (node: Redis) => Promise<T>): Promise<T>;
+  /** All connections there are, connected or not. */
+  nodes(): readonly Redis[];
   /** The nodes that have keys; undefined: one that is not connected. */
   primaries(): readonly (Redis | undefined)[];
   /** Whether a call has a chance. */
@@ -38,12 +43,21 @@ export interface RedisConnection {
 
 /** @throws WarmfeedError CONFIG_INVALID for a URL that is none, or not a cluster's */
 export function createRedisConnection(options: RedisConnectionOptions): RedisConnection {
-  const { url, clustering = 'NoCluster', socketTimeoutMs = 1000, connectTimeoutMs = 2000, onError, onReady } = options;
+  const { url, clustering = 'NoCluster', tokens, socketTimeoutMs = 1000, connectTimeoutMs = 2000 } = options;
+  const { onError, onReady } = options;
   const target = parseUrl(url);
   const node = nodeOptions(target, socketTimeoutMs, connectTimeoutMs);
-  const reporter = createReporter(target, onError);
-  if (clustering === 'OSSCluster') return createClusterConnection({ target, node, reporter, onReady });
+  const reporter = createReporter(() => identity?.secret() ?? target.password, onError);
+  const identity: Identity | undefined =
+    tokens && createIdentity({ tokens, nodes: () => connection.nodes(), onError: (error) => reporter.report(error) });
+  const common = { target, node, reporter, identity, onReady };
+  const connection: RedisConnection =
+    clustering === 'OSSCluster' ? createClusterConnection(common) : createSingleConnection(common);
+  return connection;
+}
 
+function createSingleConnection(options: NodeConnectionOptions) {
+  const { target, node, reporter, identity, onReady } = options;
   const { host, port, db, isEncrypted } = target;
   const client = new Redis({
     ...node,
@@ -52,6 +66,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     db,
     // Empty: Node's own checks of chain and host name.
     ...(isEncrypted ? { tls: {} } : {}),
+    lazyConnect: identity !== undefined,
     enableOfflineQueue: false,
     retryStrategy: retryDelay,
   });
@@ -60,16 +75,20 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     reporter.over();
     onReady?.();
   });
-  const first = firstAttempt(client, connectTimeoutMs);
+  void identity?.ready.then(() => client.connect().catch(() => undefined));
+  // A first token takes its time too.
+  const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
 
   return {
     client,
-    send: (_, command) => command(client),
+    nodes: () => [client],
+    send: <T>(_: string, command: (on: Redis) => Promise<T>) => command(client),
     primaries: () => [isReady() ? client : undefined],
     ready: isReady,
     settled: () => first,
     async close() {
+      identity?.stop();
       // QUIT lets the replies that are due come in.
       if (isReady()) await client.quit().catch(() => undefined);
       client.disconnect();

@@ -25,6 +25,12 @@ import invalidate from './lua/invalidate.lua';
 import lease from './lua/lease.lua';
 import release from './lua/release.lua';
 import seed from './lua/seed.lua';
+import sessionCreate from './lua/session-create.lua';
+import sessionEnd from './lua/session-end.lua';
+import sessionList from './lua/session-list.lua';
+import sessionRead from './lua/session-read.lua';
+import sessionSwap from './lua/session-swap.lua';
+import sessionUnlist from './lua/session-unlist.lua';
 import watermark from './lua/watermark.lua';
 
 interface Script {
@@ -51,6 +57,12 @@ export const SCRIPTS = {
   lease: script(lease, 4),
   release: script(release, 1),
   seed: script(seed, 2),
+  'session-create': script(sessionCreate, 5),
+  'session-end': script(sessionEnd, 3),
+  'session-list': script(sessionList, 2),
+  'session-read': script(sessionRead, 2),
+  'session-swap': script(sessionSwap, 4),
+  'session-unlist': script(sessionUnlist, 2),
   watermark: script(watermark, 2),
 } as const satisfies Record<string, Script>;
 
@@ -80,7 +92,8 @@ export function createScripts(connection: RedisConnection) {
 
     async invalidate(key: string, request: InvalidateRequest): Promise<InvalidateReply> {
       const { version, identity, stamp, own, token, leaseMs, fenceMs } = request;
-      const args = [bin(u64(version)), bin(identity), bin(stamp), own, bin(token), ms(leaseMs), ms(fenceMs)];
+      const at = version === undefined ? '' : bin(u64(version));
+      const args = [at, bin(identity), bin(stamp), own, bin(token), ms(leaseMs), ms(fenceMs)];
       return pick(INVALIDATE_REPLIES, await run(SCRIPTS.invalidate, key, args));
     },
 
@@ -129,7 +142,7 @@ export function createScripts(connection: RedisConnection) {
  * be unknown to the server (SCRIPT FLUSH, a failover behind a proxy), and sending that call again would put it after
  * later ones of its tick: a watermark read ahead of the lease, keys invalidated ahead of the watermark.
  */
-function createRunner(connection: RedisConnection) {
+export function createRunner(connection: RedisConnection) {
   const sent = new Map<Redis, Set<Script>>();
   const forget = () => sent.clear();
 
@@ -164,12 +177,12 @@ function script(source: string, args: number | undefined): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex'), args };
 }
 
-function bin(bytes: Uint8Array): Buffer {
+export function bin(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** A duration that Redis takes as a TTL. */
-function ms(duration: number): number {
+export function ms(duration: number): number {
   return Math.max(1, Math.round(duration));
 }
 
@@ -193,7 +206,7 @@ function texts(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(text) : [];
 }
 
-function pick<T>(replies: readonly T[], index: unknown): T {
+export function pick<T>(replies: readonly T[], index: unknown): T {
   const reply = replies[Number(index)];
   if (reply === undefined) throw new Error(`unexpected reply ${String(index)} of a script`);
   return reply;

@@ -26,18 +26,7 @@ const CODE = /^(?:ERR Error running script.*?-)?([A-Z]+)\b/;
 export function createRedisStore(connection: RedisConnection, options: RedisStoreOptions = {}): Store {
   const { deadLettersCap = 10_000 } = options;
   const scripts = createScripts(connection);
-
-  async function call<T>(work: () => Promise<T>): Promise<T> {
-    if (!connection.ready()) {
-      await connection.settled();
-      if (!connection.ready()) throw notConnected();
-    }
-    try {
-      return await work();
-    } catch (error) {
-      throw storeError(error);
-    }
-  }
+  const call = createCall(connection);
 
   const getBuffer = (key: string) => connection.send(key, (node) => node.getBuffer(key)).then(found, unreadable);
 
@@ -71,6 +60,21 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
     async remember(key, text) {
       await call(() => connection.send(key, (node) => node.set(key, text)));
     },
+  };
+}
+
+/** What a call of Redis waits for, and what its failure means. */
+export function createCall(connection: RedisConnection) {
+  return async function call<T>(work: () => Promise<T>): Promise<T> {
+    if (!connection.ready()) {
+      await connection.settled();
+      if (!connection.ready()) throw notConnected();
+    }
+    try {
+      return await work();
+    } catch (error) {
+      throw storeError(error);
+    }
   };
 }
 

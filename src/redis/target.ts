@@ -3,6 +3,7 @@
 
 import type { RedisOptions } from 'ioredis';
 import { messageOf, WarmfeedError } from '../core/errors.ts';
+import type { Identity } from './identity.ts';
 
 export interface Target {
   readonly host: string;
@@ -11,6 +12,15 @@ export interface Target {
   readonly username?: string;
   readonly password?: string;
   readonly isEncrypted: boolean;
+}
+
+/** What one server and a cluster are connected with. */
+export interface NodeConnectionOptions {
+  readonly target: Target;
+  readonly node: ReturnType<typeof nodeOptions>;
+  readonly reporter: ReturnType<typeof createReporter>;
+  readonly identity: Identity | undefined;
+  readonly onReady: (() => void) | undefined;
 }
 
 const LONGEST_RETRY_MS = 1000;
@@ -69,11 +79,11 @@ export function retryDelay(attempt: number): number {
 }
 
 /** Tells each kind of failure of an outage once. */
-export function createReporter(target: Target, onError: (error: WarmfeedError) => void) {
+export function createReporter(secret: () => string | undefined, onError: (error: WarmfeedError) => void) {
   const reported = new Set<string>();
   return {
     report(error: unknown, node?: string): void {
-      const text = withoutSecret(messageOf(error), target.password);
+      const text = withoutSecret(messageOf(error), secret());
       const message = node === undefined || text.includes(node) ? text : `${node}: ${text}`;
       if (reported.has(message)) return;
       reported.add(message);

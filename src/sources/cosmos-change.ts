@@ -18,28 +18,36 @@ export function changeOf(place: string, partitionKey: readonly string[], mode: C
 }
 
 function latestVersion(place: string, partitionKey: readonly string[], item: Document): Change {
-  if (typeof item['id'] !== 'string') throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
+  if (!hasId(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
   const document = withoutSystemProperties(item);
   const version = positionOf(place, item['_lsn'], '_lsn');
-  return { key: keyOf(partitionKey, item, item['id']), version, document, ...expiryOf(item) };
+  return { key: keyOf(partitionKey, item, item.id), version, document, ...expiryOf(item) };
 }
 
-/** `{ current, previous, metadata }`: a delete has no `current`, and may name its item in the metadata only. */
+/**
+ * `{ current, previous, metadata }`. A delete has no `current`, and may name its item in the metadata only; of any other
+ * change `current` alone counts: the previous image tells of another version.
+ */
 function oneOfAllVersions(place: string, partitionKey: readonly string[], item: Document): Change {
-  const { current, previous, metadata } = item;
-  const isDelete = isObject(metadata) && metadata['operationType'] === 'delete';
-  const version = positionOf(place, isObject(metadata) ? metadata['lsn'] : undefined, 'metadata.lsn');
-  const known = [current, previous].find((image) => isObject(image) && typeof image['id'] === 'string');
-  if (isObject(known)) {
-    const key = keyOf(partitionKey, known, String(known['id']));
-    if (isDelete || known !== current) return { key, version, document: undefined };
-    return { key, version, document: withoutSystemProperties(known), ...expiryOf(known) };
+  const { current, previous } = item;
+  const metadata = isObject(item['metadata']) ? item['metadata'] : {};
+  const version = positionOf(place, metadata['lsn'], 'metadata.lsn');
+  if (metadata['operationType'] !== 'delete') {
+    if (!hasId(current)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no current document`);
+    const document = withoutSystemProperties(current);
+    return { key: keyOf(partitionKey, current, current.id), version, document, ...expiryOf(current) };
   }
-  const { id, partitionKey: values } = isObject(metadata) ? metadata : {};
-  if (typeof id !== 'string' || !isObject(values)) {
-    throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
+  const image = [current, previous].find(hasId);
+  if (image !== undefined) return { key: keyOf(partitionKey, image, image.id), version, document: undefined };
+  const { partitionKey: values } = metadata;
+  if (!hasId(metadata) || !isObject(values)) {
+    throw new WarmfeedError('ROW_INVALID', `${place}: a delete does not name its document`);
   }
-  return { key: keyOf(partitionKey, unfold(values), id), version, document: undefined };
+  return { key: keyOf(partitionKey, unfold(values), metadata.id), version, document: undefined };
+}
+
+function hasId(image: unknown): image is Document & { readonly id: string } {
+  return isObject(image) && typeof image['id'] === 'string' && image['id'] !== '';
 }
 
 /** `{ "address/zip": 1 }` and `{ "/zip": 1 }` as documents that have these paths. */

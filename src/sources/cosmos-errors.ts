@@ -18,7 +18,7 @@ interface Meaning {
 }
 
 /** A replica that has not reached the session token it was given. */
-const READ_SESSION_NOT_AVAILABLE = 1002;
+export const READ_SESSION_NOT_AVAILABLE = 1002;
 
 const WRITE_FORBIDDEN = 3;
 const ACCOUNT_NOT_FOUND = 1008;

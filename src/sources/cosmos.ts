@@ -38,7 +38,7 @@ export interface CosmosSourceOptions {
 
 export interface CosmosSource extends Source {
   /** See core/feed-watch.ts. @throws WarmfeedError SOURCE_* */
-  feedPositions(): Promise<FeedPositions | undefined>;
+  feedPositions(): Promise<FeedPositions | string>;
 }
 
 type Attempt = { readonly answer: Answer } | { readonly failure: WarmfeedError; readonly againAfterMs?: number };
@@ -161,7 +161,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     }
   }
 
-  async function feedPositions(): Promise<FeedPositions | undefined> {
+  async function feedPositions(): Promise<FeedPositions | string> {
     try {
       // Read afresh: a container of this name may have been made anew.
       const { rid } = await untilAborted(deadline(requestTimeoutMs), partitions.readContainer());
@@ -189,6 +189,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
   return {
     name,
     replicaLagMs: options.replicaLagMs,
+    changesHold: 'documents',
     read,
     readMany,
     scan,

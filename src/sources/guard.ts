@@ -36,6 +36,7 @@ export function guard(source: Source, limits: GuardLimits): Source {
   return {
     name: source.name,
     replicaLagMs: source.replicaLagMs,
+    changesHold: source.changesHold,
     read: (key, options = {}) => run(options, (inner) => source.read(key, inner)),
     readMany: (keys, options = {}) => run(options, (inner) => source.readMany(keys, inner)),
     scan: (page) => source.scan(page),

@@ -149,8 +149,10 @@ export function sourceContract(contract: SourceContract): void {
         const key = subject.key('feed', 'a');
         await subject.write(key, { z: 1, a: { y: ['ü', null, 1.5] }, text: 'ends ' });
         const [read, change] = [await source.read(key), await newest(key)];
-        expect(bodyOf(change)).toBe(bodyOf(read));
         expect(change.key).toEqual(key);
+        // One that only names its key is read again, by the very same read.
+        if (source.changesHold === 'documents') expect(bodyOf(change)).toBe(bodyOf(read));
+        else expect(change.document).toBeUndefined();
       });
 
       test('are newer than every read before them, and in every read after them', async () => {

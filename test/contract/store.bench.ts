@@ -88,7 +88,7 @@ export function createBench(tested: () => StoreUnderTest) {
     expect(await lease(key, MINE, { force, stamp })).toEqual({ kind: 'granted' });
     expect(await fill(key, change)).toBe('stored');
   };
-  const invalidate = (key: string, version: bigint, change: Partial<InvalidateRequest> = {}) =>
+  const invalidate = (key: string, version: bigint | undefined, change: Partial<InvalidateRequest> = {}) =>
     tested().store.invalidate(key, {
       version,
       identity: HERE,

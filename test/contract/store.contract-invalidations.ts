@@ -175,6 +175,27 @@ export function invalidationContract(bench: Bench): void {
       expect(await controlOf(key)).toMatchObject({ fence: 0n, identity: hex(ELSEWHERE) });
     });
 
+    test('without a version: drops what is as new or newer too, takes the lease, and the fence stays', async () => {
+      const key = fresh();
+      await invalidate(key, 7n, { own: 'always', token: MINE });
+      await fill(key, { version: 10n });
+      expect(await invalidate(key, undefined, { own: 'always' })).toBe('leased');
+      expect(await controlOf(key)).toEqual({ fence: 7n, token: hex(OTHERS), identity: hex(HERE) });
+      expect(await fill(key, { token: OTHERS, version: 10n })).toBe('stored');
+      await lease(key, MINE, { force: true });
+      expect(await invalidate(key, undefined)).toBe('dropped');
+      expect(await controlOf(key)).toEqual({ fence: 7n, token: hex(NONE), identity: hex(HERE) });
+      expect(await fill(key, { version: 11n })).toBe('lease');
+      expect(await invalidate(fresh(), undefined)).toBe('dropped');
+    });
+
+    test('without a version and of another identity: the fence of the old one is of no use', async () => {
+      const key = fresh();
+      await invalidate(key, 50n, { own: 'always', token: MINE });
+      expect(await invalidate(key, undefined, { identity: ELSEWHERE, own: 'always' })).toBe('leased');
+      expect(await controlOf(key)).toEqual({ fence: 0n, token: hex(OTHERS), identity: hex(ELSEWHERE) });
+    });
+
     test.each(EDGE_PAIRS)('versions %d < %d', async (low, high) => {
       const fenced = fresh();
       await invalidate(fenced, high, { own: 'always' });

@@ -91,7 +91,7 @@ const invalidate = fc
     token,
     identity,
     stamp,
-    version: position,
+    version: fc.option(position, { nil: undefined, freq: 4 }),
     own: pick('always', 'cached', 'never'),
     leaseMs: ms,
     fenceMs: ms,

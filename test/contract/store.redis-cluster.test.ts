@@ -127,6 +127,7 @@ async function timed(work: Promise<unknown>): Promise<{ ms: number; error: unkno
   return { ms: performance.now() - start, error };
 }
 
+// It proves too that a script only touches keys that it declares, in one slot.
 storeContract({
   name: 'redis cluster of three primaries with replicas',
   async create() {
@@ -394,12 +395,14 @@ describe('a primary is lost', () => {
     expect(await Promise.all(lost.map((key) => answered(store.get(key))))).not.toContain(false);
   });
 
+  // Four changes of a primary, each some seconds of waiting and voting: on a busy machine more than a test has.
   test('C65: failovers in good order and by loss, a second shard too: no redirections left over', async () => {
     const on = await cluster();
     const { store, errors } = client(on.url);
     const keys = Array.from({ length: 200 }, fresh);
     for (const key of keys) await load(store, key);
     const messages = new Set<string>();
+    const reasons: unknown[] = [];
     const running = new AbortController();
     const traffic = (async () => {
       for (let i = 0; !running.signal.aborted; i++) {
@@ -407,7 +410,7 @@ describe('a primary is lost', () => {
         const calls = await Promise.allSettled([store.get(key), lease(store, key), store.release(key, MINE)]);
         for (const call of calls) {
           if (call.status === 'fulfilled') continue;
-          expect(call.reason).toMatchObject({ retryable: true });
+          reasons.push(call.reason);
           messages.add(String(call.reason));
         }
         await sleep(5);
@@ -430,12 +433,13 @@ describe('a primary is lost', () => {
     }
     running.abort();
     await traffic;
+    expect(reasons.filter((reason) => !(reason as { retryable?: boolean }).retryable)).toEqual([]);
     expect([...messages].filter((message) => message.includes('redirections'))).toEqual([]);
     messages.clear();
     const results = await Promise.allSettled(Array.from({ length: 1000 }, () => store.get(fresh())));
     expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
     expect(errors.filter(({ message }) => message.includes('redirections'))).toEqual([]);
-  });
+  }, 90_000);
 
   test('one that hangs is given up, and its slots then fail at once', async () => {
     const on = await cluster({ args: ['--cluster-node-timeout', '15000'] });

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { hash64, hex, utf8 } from '../../src/core/bytes.ts';
 import type { Store } from '../../src/core/ports.ts';
@@ -13,26 +12,6 @@ import { startProxy } from './store.proxy.ts';
 const refused = (retryable: boolean) => ({ code: 'STORE_REFUSED', retryable });
 
 storeContract({ name: 'redis', create: () => storeOnRedis() });
-
-// One node that has all slots: proves that a script only touches keys that it declares, in one slot.
-storeContract({
-  name: 'redis cluster',
-  async create() {
-    const on = await storeOnRedis({ args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] });
-    await on.admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-    while (!String(await on.admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) await sleep(20);
-    const client = new Cluster([{ host: '127.0.0.1', port: on.server.port }], { enableAutoPipelining: true });
-    const connection = { ...on.connection, client, ready: () => true };
-    return {
-      ...on,
-      store: createRedisStore(connection),
-      async end() {
-        client.disconnect();
-        await on.end();
-      },
-    };
-  },
-});
 
 describe('redis', () => {
   const LONG = 3_600_000;

@@ -9,7 +9,9 @@ const REGIONS = Array.from({ length: 24 }, (_, i) => `r${i}`);
 describe('partitions', () => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await startStack({ host: { feed: { leaseAcquireInterval: 200 } } });
+    // Frozen replicas are those of the leases too: what is lost meanwhile has to expire, after 60 s by default.
+    const feed = { leaseAcquireInterval: 200, leaseExpirationInterval: 1500, leaseRenewInterval: 300 };
+    stack = await startStack({ host: { feed } });
   });
   afterAll(() => stack?.close());
 
@@ -65,14 +67,73 @@ describe('partitions', () => {
     await expectAllCurrent(ids);
   }, 120_000);
 
-  it('a token of before a split still reads your own write after it', async () => {
-    const written = await stack.widgets.items.upsert({ id: 'token', region: 'r1', n: 1 });
-    const token = String(written.headers['x-ms-session-token']);
-    const [range = ''] = token.split(':');
-    stack.emulator.control.split({ ...WIDGETS, range });
-    const answer = await stack.get('entities/widget/r1/token', { headers: { 'x-ms-session-token': token } });
-    expect([answer.status, answer.json['n']]).toEqual([200, 1]);
-  });
+  it('a token of before a split and a merge is honoured after them: nothing older than its write, or 503', async () => {
+    const { control } = stack.emulator;
+    const path = 'entities/widget/r1/token';
+    const rangeOf = ({ headers }: { headers: object }) =>
+      String((headers as Record<string, unknown>)['x-ms-session-token']).split(':')[0] ?? '';
+    await stack.widgets.items.upsert({ id: 'token', region: 'r1', n: 1 });
+    await until(async () => ((await stack.get(path)).cacheStatus.includes('; hit') ? true : undefined));
+    // From here on neither the feed nor any replica brings what is written.
+    const held = control.fault({ operation: 'change-feed', status: 503 });
+    control.replica('frozen');
+    const written = await stack.widgets.items.upsert({ id: 'token', region: 'r1', n: 2 });
+    const mine = { headers: { 'x-ms-session-token': String(written.headers['x-ms-session-token']) } };
+    /** The others may see what is cached; whoever has the token sees its write, or that it cannot be seen yet. */
+    const look = async () => {
+      expect((await stack.get(path)).json['n']).toBe(1);
+      return stack.get(path, mine);
+    };
+    const notYet = async () => {
+      const answer = await look();
+      expect([answer.status, answer.headers.has('retry-after'), answer.json['n']]).toEqual([503, true, undefined]);
+    };
+    await notYet();
+    const [low, high] = control.split({ ...WIDGETS, range: rangeOf(written) });
+    await notYet();
+    control.replica('none');
+    expect((await look()).json['n']).toBe(2);
+    control.merge({ ...WIDGETS, ranges: [low.id, high.id] });
+    expect((await look()).json['n']).toBe(2);
+    // Of before the merge, and ahead of what the merged range's replica has.
+    control.replica('frozen');
+    const merged = await stack.widgets.items.upsert({ id: 'token', region: 'r1', n: 3 });
+    mine.headers['x-ms-session-token'] = String(merged.headers['x-ms-session-token']);
+    await notYet();
+    control.split({ ...WIDGETS, range: rangeOf(merged) });
+    await notYet();
+    control.replica('none');
+    expect((await look()).json['n']).toBe(3);
+    // A token that nothing will ever reach.
+    const [range = '', ...rest] = mine.headers['x-ms-session-token'].split('#');
+    mine.headers['x-ms-session-token'] = [range, String(BigInt(rest.at(-1) ?? '0') + 1000n)].join('#');
+    await notYet();
+    control.removeFault(held);
+    await until(async () => ((await stack.get(path)).json['n'] === 3 ? true : undefined), 20_000);
+  }, 60_000);
+
+  it('tokens of both halves of a merge, and of their parent, are positions of the merged range', async () => {
+    const { control } = stack.emulator;
+    const written = await stack.widgets.items.upsert({ id: 'first', region: 'r5', n: 1 });
+    const tokenOf = ({ headers }: { headers: object }) =>
+      String((headers as Record<string, unknown>)['x-ms-session-token']);
+    const parent = tokenOf(written).split(':')[0] ?? '';
+    const [low, high] = control.split({ ...WIDGETS, range: parent });
+    const tokens = [tokenOf(written)];
+    const halves = new Map<string, string>();
+    for (const region of REGIONS) {
+      const token = tokenOf(await stack.widgets.items.upsert({ id: 'half', region, n: 1 }));
+      halves.set(token.split(':')[0] ?? '', region);
+      tokens.push(token);
+    }
+    expect([halves.has(low.id), halves.has(high.id)]).toEqual([true, true]);
+    control.merge({ ...WIDGETS, ranges: [low.id, high.id] });
+    const region = halves.get(low.id) ?? '';
+    for (const token of [...tokens, tokens.slice(-4).join(',')]) {
+      const answer = await stack.get(`entities/widget/${region}/half`, { headers: { 'x-ms-session-token': token } });
+      expect([token, answer.status, answer.json['n']]).toEqual([token, 200, 1]);
+    }
+  }, 60_000);
 
   it('a late worker of the parent, held up until the child’s batch is done, brings nothing old back', async () => {
     await stack.widgets.items.upsert({ id: 'late', region: 'r2', n: 1 });

@@ -8,14 +8,17 @@ import { promisify } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { CosmosClient } from '@azure/cosmos';
 import { BlobServiceClient } from '@azure/storage-blob';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { airports } from '../../local/data/airports.ts';
 import { seedContent } from '../../local/data/content.ts';
+import { countries } from '../../local/data/countries.ts';
 import { createCleanup } from '../../local/services/cleanup.ts';
 import { type CosmosService, startCosmos } from '../../local/services/cosmos.ts';
 import { givenSettings } from '../../local/services/given.ts';
 import { keep } from '../../local/services/keeper.ts';
 import { freePort, onFreePort } from '../../local/services/ports.ts';
+import { startPostgres } from '../../local/services/postgres.ts';
 import { startRedis } from '../../local/services/redis.ts';
 import { readState, removeState, writeState } from '../../local/services/state.ts';
 import { startStorage } from '../../local/services/storage.ts';
@@ -227,6 +230,74 @@ describe('airports', () => {
 
   it('have finite coordinates', () => {
     expect(airports().filter(({ location }) => !location.coordinates.every(Number.isFinite))).toEqual([]);
+  });
+});
+
+describe('postgres', () => {
+  const query = async (url: string, text: string): Promise<unknown[]> => {
+    const client = new pg.Client(url);
+    await client.connect();
+    try {
+      return (await client.query(text)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+
+  it('starts a server of its own on the next free port, with the countries in it, and leaves nothing', async () => {
+    const home = mkdtempSync(join(folder, 'pg-'));
+    const taken = await listenOn(0);
+    const port = portOf(taken);
+    const postgres = await startPostgres({ folder: home, port });
+    await cleanup.add('postgres', () => postgres.stop());
+    taken.close();
+    expect(postgres.server?.port).toBeGreaterThan(port);
+    expect(postgres.what).toMatch(/^embedded PostgreSQL 18\.\d+ on 127\.0\.0\.1:\d+, database warmfeed$/);
+    const [france] = await query(postgres.url, `SELECT * FROM countries WHERE code = 'FR'`);
+    expect(france).toMatchObject({ name: 'France', capital: 'Paris', area: '551695', latlng: [46, 2] });
+    expect(await query(postgres.url, 'SELECT code FROM countries')).toHaveLength(postgres.written);
+    expect(await query(postgres.url, 'SELECT rolsuper FROM pg_roles WHERE rolname = current_user')).toEqual([
+      { rolsuper: false },
+    ]);
+    const again = await startPostgres({ folder: home, url: postgres.url });
+    expect(again).toMatchObject({ written: 0, server: undefined, settings: { POSTGRES: postgres.url } });
+    await postgres.stop();
+    await expect(query(postgres.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('begins anew where it was, ends when its clients are still there, and tells when it ends by itself', async () => {
+    const home = mkdtempSync(join(folder, 'pg-'));
+    const port = await freePort(20_000);
+    const first = await startPostgres({ folder: home, port });
+    await query(first.url, 'DELETE FROM countries');
+    const client = new pg.Client(first.url);
+    client.on('error', () => {});
+    await client.connect();
+    await first.stop();
+    const told = vi.fn<(text: string) => void>();
+    const second = await startPostgres({ folder: home, port, onExit: told });
+    await cleanup.add('postgres', () => second.stop());
+    expect(second.written).toBe(first.written);
+    process.kill(-(second.pid ?? 0), 'SIGINT');
+    await vi.waitFor(() => expect(told).toHaveBeenCalledOnce());
+  });
+
+  it('is replaced by POSTGRES, without showing its password, if it can be used', async () => {
+    const url = `postgres://me:secret@127.0.0.1:${await freePort(0)}/shop`;
+    const starting = startPostgres({ folder, url });
+    await expect(starting).rejects.toThrow(/POSTGRES is set, but 127\.0\.0\.1:\d+\/shop cannot be used/);
+    await expect(starting).rejects.not.toThrow(/secret/);
+    await expect(startPostgres({ folder, url: 'Host=127.0.0.1' })).rejects.toThrow(/must be postgres:/);
+  });
+});
+
+describe('countries', () => {
+  it('are rows with codes of neighbours that exist', () => {
+    const all = countries();
+    const codes = new Set(all.map(({ code }) => code));
+    expect(codes.size).toBe(all.length);
+    expect(all.flatMap(({ borders }) => borders).filter((code) => !codes.has(code))).toEqual([]);
+    expect(all.filter(({ area }) => area !== null && area <= 0)).toEqual([]);
   });
 });
 

@@ -175,7 +175,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     const live = liveOf(record, request.stamp);
     const isProvisional = record.value?.guarantee === 'provisional';
     const same = isSame(record.identity, request.identity);
-    if (same && (live === undefined ? version < record.fence : version <= versionOf(live))) {
+    if (same && version !== undefined && (live === undefined ? version < record.fence : version <= versionOf(live))) {
       if (isProvisional) {
         put(key, bare(record.identity, record.fence, record.token, record.deadline), Math.max(fenceMs, ttl(key)));
       }
@@ -185,7 +185,8 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     const leases = own === 'always' || (own === 'cached' && (live !== undefined || isProvisional));
     // Nothing was there, so there is no lease to revoke, and the watermark carries the proof.
     if (!record.exists && !leases) return 'dropped';
-    const fence = same && record.fence > version ? record.fence : version;
+    const kept = same ? record.fence : 0n;
+    const fence = version !== undefined && version > kept ? version : kept;
     const [owner, deadline] = leases ? [token, Math.round(now() + leaseMs)] : [NONE, 0];
     put(key, bare(request.identity, fence, owner, deadline), leases ? Math.max(fenceMs, leaseMs) : fenceMs);
     return leases ? 'leased' : 'dropped';

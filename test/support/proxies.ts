@@ -8,8 +8,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export async function startSlowProxy(port: number, delayMs: number) {
   let gate: Promise<void> | undefined;
   let open = () => {};
+  let refuses = false;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
+    if (refuses) return void client.destroy();
     const upstream = connect(port, '127.0.0.1');
     for (const socket of [client.setNoDelay(true), upstream.setNoDelay(true)]) {
       sockets.add(socket);
@@ -38,6 +40,10 @@ export async function startSlowProxy(port: number, delayMs: number) {
     letGo() {
       gate = undefined;
       open();
+    },
+    /** From now on new connections are cut off (or no longer are). */
+    refuse(value: boolean) {
+      refuses = value;
     },
     close() {
       server.close();

@@ -26,7 +26,9 @@ export async function startStack(options: StackOptions = {}) {
   const { database } = await client.databases.create({ id: 'shop' });
   const widgets = (await database.containers.create({ id: 'widgets', partitionKey: '/region', defaultTtl: -1 }))
     .container;
-  await database.containers.create({ id: 'leases', partitionKey: '/id', defaultTtl: -1 });
+  for (const id of ['leases', 'sessions']) {
+    await database.containers.create({ id, partitionKey: '/id', defaultTtl: -1 });
+  }
   const settings = {
     COSMOS: emulator.connectionString,
     COSMOS_DATABASE: 'shop',

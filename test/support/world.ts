@@ -78,6 +78,7 @@ export function createWorld(options: WorldOptions = {}) {
   const source: Source = {
     name: 'cosmos/TEST/db/widgets',
     replicaLagMs: options.replicaLagMs ?? 0,
+    changesHold: 'documents',
     async read(key: Key, { floor }: ReadOptions = {}) {
       world.sourceReads++;
       // A read is taken from the replica when it is issued; it may arrive much later.

@@ -15,7 +15,15 @@ describe('a change of the latest version', () => {
     });
   });
 
-  it.each([[undefined], ['x'], [null], [[]], [{ _lsn: 1 }], [{ id: 5, _lsn: 1 }]])('%j names no document', (item) => {
+  it.each([
+    [undefined],
+    ['x'],
+    [null],
+    [[]],
+    [{ _lsn: 1 }],
+    [{ id: 5, _lsn: 1 }],
+    [{ id: '', _lsn: 1 }],
+  ])('%j names no document', (item) => {
     expect(() => latest(item)).toThrow(expect.objectContaining({ code: 'ROW_INVALID' }));
   });
 
@@ -64,6 +72,19 @@ describe('a change of all versions', () => {
     ]);
     expect(all({ metadata: { ...metadata, partitionKey: { id: 'a' } } }, ['/id']).key).toEqual(['a']);
     expect(all({ metadata: { ...metadata, partitionKey: {} } }).key).toEqual([undefined, 'a']);
+  });
+
+  it.each([
+    [{}],
+    [{ current: {} }],
+    [{ current: null, previous: { id: 'a', region: 'eu', n: 1 } }],
+    [{ previous: { id: 'a', region: 'eu', n: 1 } }],
+    [{ current: { id: '' }, previous: { id: 'a' } }],
+  ])('%j: a previous image is never taken for what is there, nor a missing one for a delete', (images) => {
+    for (const operationType of ['create', 'replace', undefined]) {
+      const item = { ...images, metadata: { operationType, lsn: 9, id: 'a', partitionKey: { region: 'eu' } } };
+      expect(() => all(item)).toThrow(expect.objectContaining({ code: 'ROW_INVALID' }));
+    }
   });
 
   it('what names no item is for the dead letters, what has no position is a feed of the wrong mode', () => {

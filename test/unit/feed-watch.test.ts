@@ -7,7 +7,8 @@ function setUp(fromBeginning = false, age = 0) {
   const world = createWorld();
   const app = world.process();
   let identity: string | undefined;
-  const positions = async () => (identity === undefined ? undefined : { id: identity, since: world.clock.now() - age });
+  const positions = async () =>
+    identity === undefined ? 'no leases' : { id: identity, since: world.clock.now() - age };
   const feed = { source: world.source.name, positions, fromBeginning };
   const deps = {
     store: world.memory,
@@ -28,7 +29,11 @@ function setUp(fromBeginning = false, age = 0) {
       await app.read('a');
       expect(seen(await app.read('a')).how).toBe('hit');
     },
-    events: () => world.events.flatMap((event) => (event.kind === 'feed-positions' ? [event.are] : [])),
+    events: () =>
+      world.events.flatMap((event) => {
+        if (event.kind === 'feed-unfollowed') return ['unfollowed'];
+        return event.kind === 'feed-positions' ? [event.are] : [];
+      }),
   };
 }
 
@@ -67,27 +72,35 @@ describe('the watch over a feed', () => {
     expect((await watch.look()).state).toBe('watched');
   });
 
-  it('leases that vanish: old at once, and once more when they are back', async () => {
+  it('leases that vanish: old at once, at each look while they are gone, and once more when they are back', async () => {
     const { app, watch, leases, cached, events } = setUp(true);
     leases('one');
     await watch.check();
     await cached();
     leases(undefined);
-    expect(await watch.check()).toBe('lost');
+    expect(await watch.look()).toMatchObject({ state: 'gone', remark: 'no leases' });
+    expect(await watch.check()).toBe('gone');
     expect(seen(await app.read('a')).how).toBe('miss');
-    expect(await watch.check()).toBe('lost');
     expect(seen(await app.read('a')).how).toBe('hit');
-    leases('two');
+    // What was cached meanwhile is followed by nobody.
+    expect(await watch.check()).toBe('gone');
+    expect(seen(await app.read('a')).how).toBe('miss');
+    leases('one');
+    expect((await watch.look()).state).toBe('lost');
     expect(await watch.check()).toBe('watched');
     expect(seen(await app.read('a')).how).toBe('miss');
-    expect(events()).toEqual(['new', 'lost', 'lost']);
+    expect(events()).toEqual(['new', 'unfollowed', 'unfollowed', 'lost']);
+    expect(await watch.look()).toMatchObject({ state: 'watched', remark: undefined });
   });
 
-  it('waits a little for a feed that starts, and says so where it does not', async () => {
-    const { world, watch, events } = setUp();
+  it('waits a little for a feed that starts; where it does not, nothing stays cached from before', async () => {
+    const { world, app, watch, cached, events } = setUp();
+    await cached();
     expect(await watch.check()).toBe('starting');
     expect(world.clock.now()).toBeGreaterThan(1_700_000_000_000 + 10_000);
-    expect(events()).toEqual([]);
+    expect(events()).toEqual(['unfollowed']);
+    expect(seen(await app.read('a')).how).toBe('miss');
+    expect(await watch.look()).toMatchObject({ state: 'starting', remark: 'no leases' });
   });
 
   it('a flushed Redis remembers nothing, but what was cached since then is younger than the positions: it stays', async () => {

@@ -12,6 +12,7 @@ function sourceOf(read: (options: ReadOptions) => Promise<SourceRead>) {
   const source: Source = {
     name: 'source',
     replicaLagMs: 5,
+    changesHold: 'documents',
     read: (_key, options = {}) => {
       reads++;
       return read(options);

@@ -165,6 +165,55 @@ describe('a page of changes', () => {
     await expect(app.sync.apply(changes)).rejects.toBe(DOWN);
   });
 
+  it('an item that names nothing makes everything cached old, since nobody knows what has changed', async () => {
+    const world = createWorld();
+    const app = await warm(world);
+    const other = world.process();
+    expect(seen(await other.read('a')).how).toBe('hit');
+    world.write('a', { v: 2 });
+    expect(await app.sync.apply([world.write('b', { v: 1 }), 'what is this', null])).toMatchObject({ refreshed: 1 });
+    for (const process of [app, other]) expect(seen(await process.read('b')).how).toBe('hit');
+    expect(seen(await app.read('a'))).toMatchObject({ how: 'miss', value: { v: 2 } });
+    expect(world.events).toContainEqual({ kind: 'nameless', source: world.source.name, changes: 2 });
+  });
+
+  it('a page of nothing but that, too, and a page that is no list is not done', async () => {
+    const world = createWorld();
+    const app = await warm(world);
+    world.write('a', { v: 2 });
+    expect(await app.sync.apply([7])).toMatchObject({ changes: 1, deadLettered: 1, evicted: 0 });
+    expect(seen(await app.read('a'))).toMatchObject({ how: 'miss', value: { v: 2 } });
+    const pages = [{ Documents: [] }, 'text', null, undefined, 5] as unknown as unknown[][];
+    for (const page of pages) await expect(app.sync.apply(page)).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
+  });
+
+  it('an older version behind a newer one in a page does not count', async () => {
+    const world = createWorld();
+    const app = await warm(world);
+    const [old, newest] = [world.write('a', { v: 2 }), world.write('a', { v: 3 })];
+    await app.sync.apply([old, newest, old]);
+    expect(seen(await app.read('a'))).toMatchObject({ how: 'hit', value: { v: 3 } });
+  });
+
+  it('versions and deletes of one key in a page: a reader in flight caches none of those between', async () => {
+    const world = createWorld();
+    const app = await warm(world);
+    const [made, removed, back] = [{ v: 2 }, undefined, { v: 4 }].map((document) => world.write('a', document));
+    const page = [made, removed, world.write('b', { v: 1 }), back, world.write('b', undefined)];
+    world.memory.lose(world.recordKey('a'));
+    // Its load shows the deleted state.
+    world.replicaAt = 3n;
+    world.duringRead = async () => {
+      world.duringRead = undefined;
+      world.replicaAt = undefined;
+      await app.sync.apply(page);
+    };
+    await world.process().read('a');
+    expect(world.duringRead).toBeUndefined();
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 4 } });
+    expect(seen(await app.read('b'))).toEqual({ how: 'hit', value: null });
+  });
+
   it('an item of the wrong shape makes the whole page fail: the feed is not what it is taken for', async () => {
     const world = createWorld();
     const broken = new WarmfeedError('SOURCE_REJECTED', 'no _lsn');

@@ -1,0 +1,33 @@
+// Time and randomness of the process, for the core's ports.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock, Entropy } from '../core/ports.ts';
+import type { SessionEntropy } from '../core/session-ports.ts';
+
+export const clock: Clock = {
+  now: () => performance.now(),
+  sleep: (ms) => sleep(ms),
+  deadline: (ms) => AbortSignal.timeout(ms),
+};
+
+let tokens = randomBytes(0);
+
+export const entropy: Entropy = {
+  random: () => Math.random(),
+  token: () => {
+    // By the thousand: a change batch needs one for each key.
+    if (tokens.length === 0) tokens = randomBytes(8 * 1024);
+    const token = tokens.subarray(0, 8);
+    tokens = tokens.subarray(8);
+    return token;
+  },
+  digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
+};
+
+export const sessionEntropy: SessionEntropy = {
+  id: () => randomBytes(16).toString('base64url'),
+  token: entropy.token,
+  sha256: (bytes) => createHash('sha256').update(bytes).digest(),
+  base64url: (bytes) => Buffer.from(bytes).toString('base64url'),
+};

@@ -1,0 +1,130 @@
+// Connection pools of Azure SQL Database: one for each database in a process, made at the first use, so that a
+// configuration without it never loads the driver. Rows come as arrays, and every parameter has its type.
+
+import type { ConnectionPool, ISqlType, config as MssqlConfig, Request } from 'mssql';
+
+export type SqlConnection =
+  | { readonly connectionString: string }
+  /** By identity; `clientId` names a user-assigned one. */
+  | {
+      readonly server: string;
+      readonly port: number;
+      readonly database: string;
+      readonly clientId?: string | undefined;
+    };
+
+export interface SqlPools {
+  get(connection: SqlConnection): Promise<SqlPool>;
+  close(): Promise<void>;
+}
+
+export interface SqlPool {
+  /**
+   * Runs statements as one batch. @param values bound by the driver, never part of the text
+   * @returns the rows of each SELECT
+   */
+  query(text: string, values: Readonly<Record<string, SqlValue>>, signal: AbortSignal): Promise<readonly SqlRow[][]>;
+}
+
+export interface SqlValue {
+  readonly type: 'text' | 'int' | 'bigint';
+  readonly value: string | number | null;
+}
+
+/** Values as the driver gives them; dates are never asked for as such. */
+export type SqlRow = readonly (string | number | boolean | Uint8Array | null)[];
+
+export interface SqlPoolOptions {
+  /** Connections of a pool. */
+  readonly size: number;
+  /** Longest duration of a batch and of connecting, ms. */
+  readonly timeoutMs: number;
+}
+
+export function createSqlPools(options: SqlPoolOptions): SqlPools {
+  const pools = new Map<string, Promise<{ pool: SqlPool; close: () => Promise<void> }>>();
+
+  async function get(connection: SqlConnection): Promise<SqlPool> {
+    const name = JSON.stringify(connection);
+    let made = pools.get(name);
+    if (made === undefined) {
+      made = connect(connection, options);
+      pools.set(name, made);
+      // The next call connects anew.
+      made.catch(() => pools.delete(name));
+    }
+    return (await made).pool;
+  }
+
+  async function close(): Promise<void> {
+    const made = await Promise.allSettled(pools.values());
+    pools.clear();
+    const opened = made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    await Promise.all(opened.map((pool) => pool.close()));
+  }
+
+  return { get, close };
+}
+
+async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOptions) {
+  const { default: driver } = await import('mssql');
+  const given = configOf(connection, (text) => driver.ConnectionPool.parseConnectionString(text));
+  const pool: ConnectionPool = new driver.ConnectionPool({
+    ...given,
+    connectionTimeout: timeoutMs,
+    requestTimeout: timeoutMs,
+    pool: { max: size, min: 0, idleTimeoutMillis: 60_000 },
+    arrayRowMode: true,
+    options: {
+      ...given.options,
+      appName: 'warmfeed',
+      // An error in a batch leaves no transaction behind.
+      abortTransactionOnError: true,
+      useUTC: true,
+    },
+    // `SELECT 1` before every batch is the default, and a second round trip.
+    validateConnection: 'socket',
+  });
+  pool.on('error', () => undefined);
+  await pool.connect();
+  const types: Record<SqlValue['type'], ISqlType | (() => ISqlType)> = {
+    text: driver.NVarChar(driver.MAX),
+    int: driver.Int,
+    bigint: driver.BigInt,
+  };
+
+  async function query(
+    text: string,
+    values: Readonly<Record<string, SqlValue>>,
+    signal: AbortSignal,
+  ): Promise<readonly SqlRow[][]> {
+    signal.throwIfAborted();
+    const request: Request = pool.request();
+    for (const [name, { type, value }] of Object.entries(values)) request.input(name, types[type], value);
+    const cancel = () => request.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const { recordsets } = await request.query(text);
+      return recordsets as unknown as SqlRow[][];
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  return { pool: { query }, close: () => pool.close() };
+}
+
+function configOf(connection: SqlConnection, parse: (text: string) => MssqlConfig): MssqlConfig {
+  if ('connectionString' in connection) return parse(connection.connectionString);
+  const { server, port, database, clientId } = connection;
+  return {
+    server,
+    port,
+    database,
+    authentication: {
+      type: 'azure-active-directory-default',
+      options: clientId === undefined ? {} : { clientId },
+    },
+    options: { encrypt: true },
+  };
+}

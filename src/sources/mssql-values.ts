@@ -1,0 +1,69 @@
+// JSON forms of Azure SQL values (docs/values.md): how each type is asked for, so that no digit is lost on the way, and
+// what the driver's value becomes. No date passes through a JavaScript Date.
+
+import { parseExactly } from './exact-json.ts';
+
+interface ValueForm {
+  /** The expression that is selected. @param column already quoted */
+  readonly select: (column: string) => string;
+  readonly decode: (value: unknown) => unknown;
+}
+
+const asIs = (value: unknown): unknown => value;
+const text = (length: string): ValueForm => ({
+  select: (column) => `CAST(${column} AS nvarchar(${length}))`,
+  decode: asIs,
+});
+const plain: ValueForm = { select: (column) => column, decode: asIs };
+const bytes: ValueForm = {
+  select: (column) => column,
+  decode: (value) => Buffer.from(value as Uint8Array).toString('base64'),
+};
+
+/** `2026-11-25 10:00:00.1234567 +01:00` → `2026-11-25T10:00:00.1234567+01:00` */
+const time: ValueForm = {
+  select: (column) => `CONVERT(nvarchar(40), ${column}, 121)`,
+  decode: (value) =>
+    String(value)
+      .replace(/^(\d+-\d\d-\d\d) /, '$1T')
+      .replace(' ', ''),
+};
+
+/** A `real` is a 32-bit number: the shortest digits that name it. */
+function shortest(value: unknown): unknown {
+  if (typeof value !== 'number') return value;
+  for (let digits = 6; digits <= 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}
+
+const FORMS: ReadonlyMap<string, ValueForm> = new Map<string, ValueForm>([
+  ...['tinyint', 'smallint', 'int', 'bit', 'float'].map((type): [string, ValueForm] => [type, plain]),
+  ['real', { ...plain, decode: shortest }],
+  ['bigint', text('20')],
+  ['decimal', text('60')],
+  ['numeric', text('60')],
+  ...['money', 'smallmoney'].map((type): [string, ValueForm] => [
+    type,
+    { select: (column) => `CONVERT(nvarchar(60), ${column}, 2)`, decode: asIs },
+  ]),
+  ...['date', 'time', 'datetime', 'datetime2', 'smalldatetime', 'datetimeoffset'].map((type): [string, ValueForm] => [
+    type,
+    time,
+  ]),
+  ['uniqueidentifier', { select: (column) => `LOWER(CAST(${column} AS nvarchar(36)))`, decode: asIs }],
+  ...['char', 'varchar', 'nchar', 'nvarchar', 'text', 'ntext'].map((type): [string, ValueForm] => [type, plain]),
+  ...['binary', 'varbinary', 'image', 'timestamp', 'rowversion'].map((type): [string, ValueForm] => [type, bytes]),
+  ['json', { ...text('max'), decode: (value) => parseExactly(String(value)) }],
+]);
+
+/** Every other type (xml, hierarchyid, sql_variant, vector, …) is served as the server's text of it. */
+const OTHER = text('max');
+
+/** @param type the server's name of the type, as INFORMATION_SCHEMA.COLUMNS has it */
+export function formOf(type: string): ValueForm {
+  const form = FORMS.get(type) ?? OTHER;
+  return { ...form, decode: (value) => (value === null || value === undefined ? null : form.decode(value)) };
+}
