@@ -1,6 +1,6 @@
 // What is cached. The one file that a team edits; docs/architecture.md shows where each part goes.
 
-import { cosmos, defineCache, entity, omit } from './config/define.ts';
+import { blob, cosmos, defineCache, entity, omit } from './config/define.ts';
 
 interface Airport {
   readonly [property: string]: unknown;
@@ -33,5 +33,14 @@ export default defineCache({
   sessions: {
     ttl: '20m',
     subject: (data) => (typeof data['userId'] === 'string' ? data['userId'] : undefined),
+  },
+  content: {
+    source: blob({ connection: 'CONTENT', container: 'content' }),
+    ttl: '5m',
+    staleFor: '5m',
+    staleIfError: '24h',
+    // What pages show without a key: flags and borders of countries.
+    authLevel: 'anonymous',
+    events: true,
   },
 });

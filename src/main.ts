@@ -2,6 +2,7 @@
 // is put together in compose/.
 
 import { app } from '@azure/functions';
+import { openContent, startContent } from './compose/content.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
 import { clock, entropy } from './compose/runtime.ts';
 import { startSessions } from './compose/sessions.ts';
@@ -52,8 +53,10 @@ function start(config: ResolvedConfig): void {
   const { watched, polled, clients, closeSources } = openSources(config);
   const sources = [...watched, ...polled];
   const entities = sources.flatMap((source) => source.entities);
+  const content = openContent(config.content, settings, guardLimits(settings));
+  const kept = content === undefined ? entities : [...entities, content];
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
-  const generations = createGenerations({ store, key: keys.generations, clock, entities, ttlMs });
+  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
   const options = {
     leaseMs: settings.WARMFEED_LEASE,
     fenceMs: settings.WARMFEED_FENCE,
@@ -71,7 +74,9 @@ function start(config: ResolvedConfig): void {
 
   const manyReader = createManyReader({ ...deps, reader });
   registerBatch({ entities, reader: manyReader });
-  registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
+  const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
+  registerEntities({ entities, reader, clientDirectives });
+  const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
   const sessions = startSessions(config.sessions, {
     settings,
     keys,
@@ -85,6 +90,7 @@ function start(config: ResolvedConfig): void {
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
       ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
+      ...contentPart.checks,
       ...sessions.checks,
       ...followContainers(watched, settings, deps),
       ...followTables(polled, settings, deps, stopping.signal),
@@ -93,7 +99,7 @@ function start(config: ResolvedConfig): void {
 
   app.hook.appTerminate(async () => {
     stopping.abort();
-    await Promise.all([reader.drain(), manyReader.drain(), sessions.drain()]);
+    await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), sessions.drain()]);
     await closeSources();
     await connection.close();
   });

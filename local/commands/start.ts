@@ -116,6 +116,8 @@ function guide(stack: Stack, api: string, key: string | undefined, warm: boolean
     ['', curl('FR/CDG')],
     ['DELETE', 'and the same read is 404'],
     ['', '  npm run local -- delete airport FR CDG'],
+    ['FLAG', 'static content of the storage, through Redis too'],
+    ['', `  curl -i ${api}/content/flags/fra.svg`],
   ];
   const lines = [...first, ...then].map(([name, text]) => (name === '' ? text : `${bold(name.padEnd(6))} ${text}`));
   const parts = stack.services.map(({ name, what }) => [name, what] as const);

@@ -98,7 +98,8 @@ async function indexOne(options: IndexOptions, fn: RegisteredFunction, indexed: 
   };
   if (kind === 'timertrigger') indexed.triggers.push(startTimer(context));
   else if (kind === 'cosmosdbtrigger') indexed.triggers.push(await startCosmosTrigger(context));
-  else {
+  // Its events come over HTTP: event-grid.ts.
+  else if (kind !== 'eventgridtrigger') {
     const message = `The '${name}' function has a ${trigger.type}, for which this host has no listener; it can only be started by hand.`;
     options.log({ level: 'warning', category: 'Host.Startup', message });
   }

@@ -111,6 +111,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
     auth,
     onError: fail,
     admin: { functions: () => index.functions, start: (name, input) => void start(name, input).catch(fail) },
+    eventGrid: {
+      has: (name) => index.functions.some((fn) => fn.kind === 'eventGridTrigger' && fn.name === name),
+      run: (name, input) => index.run(name, input),
+    },
   });
   const restoreSettings = applySettings({
     AZURE_FUNCTIONS_ENVIRONMENT: 'Development',

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { type AdminSource, admin, homepage } from './admin.ts';
 import type { Auth, AuthLevel } from './auth.ts';
 import type { InvocationResponse, RpcHttpData } from './core-types.ts';
+import { type EventGridSource, eventGrid, eventGridPath } from './event-grid.ts';
 import { httpData, readBody, targetOf } from './http-request.ts';
 import { sendEmpty, sendResult } from './http-response.ts';
 import { compareTemplates, matchTemplate, type Params, type Template } from './routes.ts';
@@ -25,6 +26,7 @@ export interface HttpOptions {
   address: string;
   auth: Auth;
   admin: AdminSource;
+  eventGrid: EventGridSource;
   /** Called for what goes wrong in the server itself; a function's failure is logged where it is invoked. */
   onError: (error: unknown) => void;
 }
@@ -58,6 +60,10 @@ export async function startHttp(options: HttpOptions): Promise<HttpSide> {
     if (/^\/admin(\/|$)/i.test(path)) {
       if (!options.auth.allows('admin', request, url.searchParams)) return sendEmpty(response, 401);
       return admin(path, request, response, options.admin);
+    }
+    if (eventGridPath.test(path)) {
+      if (!options.auth.allows('admin', request, url.searchParams)) return sendEmpty(response, 401);
+      return eventGrid(request, response, url.searchParams, options.eventGrid);
     }
     const found = find(path.slice(1), method);
     if (!found) return sendEmpty(response, 404);

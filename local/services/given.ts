@@ -10,7 +10,7 @@ import { messageOf, StackError } from './service.ts';
 export type Given = Record<string, string>;
 
 /** Settings that decide about a service; an empty one counts as not set. */
-const deciding = ['COSMOS', 'COSMOS_DATABASE', 'REDIS_URL', 'POSTGRES', 'AzureWebJobsStorage'];
+const deciding = ['COSMOS', 'COSMOS_DATABASE', 'REDIS_URL', 'POSTGRES', 'AzureWebJobsStorage', 'CONTENT'];
 const isDeciding = (name: string): boolean => deciding.includes(name);
 const onThisMachine = /\/\/([^/@]*@)?(127\.0\.0\.1|localhost|\[::1\])([:/;]|$)/i;
 

@@ -1,13 +1,14 @@
 /** Brings up the parts of the stack in the order that they need each other, reporting each as it comes. */
+import { seedContent } from '../data/content.ts';
 import { type Cleanup, createCleanup } from './cleanup.ts';
 import { startCosmos } from './cosmos.ts';
 import type { Given } from './given.ts';
 import { type RunningHost, requireHost, startCoreTools, startEmbeddedHost } from './host.ts';
 import { type PostgresService, startPostgres } from './postgres.ts';
 import { type RedisService, startRedis } from './redis.ts';
-import { messageOf, type Service, sleep } from './service.ts';
+import { count, messageOf, type Service, StackError, sleep } from './service.ts';
 import { stackFolder } from './state.ts';
-import { startStorage } from './storage.ts';
+import { type StorageService, startStorage } from './storage.ts';
 
 export type HostKind = 'embedded' | 'func' | 'none';
 
@@ -96,8 +97,17 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
         onExit: warn,
       }),
     ),
-    started(startStorage({ connectionString: given['AzureWebJobsStorage'], ports: ports.storage })),
+    started(
+      startStorage({
+        connectionString: given['AzureWebJobsStorage'],
+        content: given['CONTENT'],
+        ports: ports.storage,
+      }),
+    ),
   ] as const;
+  // Beside all the rest: nothing but the last line of the start waits for it.
+  const content = parts[3].then((storage) => fillContent(storage, options));
+  content.catch(() => {});
   const [redis, cosmos, postgres, storage] = await Promise.all(parts);
   const settings: Record<string, string> = {
     WARMFEED_FEED_POLL: '200ms',
@@ -108,18 +118,15 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
     ...storage.settings,
     ...(options.fromBeginning === undefined ? {} : { WARMFEED_FEED_FROM_BEGINNING: String(options.fromBeginning) }),
   };
-  if (options.host === 'embedded') {
-    // The embedded host has no use for storage, so that may still be starting.
-    storage.ready.catch((error: unknown) => cleanup.started || warn(messageOf(error)));
-  } else {
-    await storage.ready;
-  }
+  // The embedded host has no use for storage, so that may still be starting.
+  if (options.host !== 'embedded') await storage.ready;
   if (cosmos.written > 0 && settings['WARMFEED_FEED_FROM_BEGINNING'] !== 'true') await untilSeedIsPast();
   const host = await startHostOf(options, settings);
   if (host) {
     await cleanup.add('host', () => host.stop());
     report('host', host.what);
   }
+  await content;
   return {
     services: [redis, cosmos, postgres, storage],
     settings,
@@ -131,6 +138,18 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
     host,
     stop: () => cleanup.run(),
   };
+}
+
+async function fillContent(storage: StorageService, { given, report }: StackOptions): Promise<void> {
+  await storage.ready;
+  const connection = storage.settings['CONTENT'] ?? '';
+  try {
+    const written = await seedContent(connection);
+    report('content', written > 0 ? `${count(written)} files written: flags, borders` : 'all files are there already');
+  } catch (error) {
+    const whose = given['CONTENT'] ? 'CONTENT is set, but that storage' : 'The storage';
+    throw new StackError(`${whose} cannot be used: ${messageOf(error)}`);
+  }
 }
 
 /**

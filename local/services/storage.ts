@@ -1,4 +1,4 @@
-/** Azurite for the host's own storage, in memory, or what AzureWebJobsStorage names. */
+/** Azurite for the host's own storage and for content, in memory, or what AzureWebJobsStorage and CONTENT name. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
@@ -20,6 +20,8 @@ type Ports = readonly [blob: number, queue: number, table: number];
 export interface StorageOptions {
   /** AzureWebJobsStorage: use that one instead. */
   connectionString?: string | undefined;
+  /** CONTENT: use that one for content. */
+  content?: string | undefined;
   /** First choices for blob, queue and table. */
   ports?: Ports;
 }
@@ -31,11 +33,12 @@ export interface StorageService extends Service {
 
 export async function startStorage(options: StorageOptions): Promise<StorageService> {
   const given = options.connectionString;
+  const content = options.content === development ? undefined : options.content;
   if (given && given !== development) {
     return {
       name: 'storage',
       what: 'the one in AzureWebJobsStorage',
-      settings: { AzureWebJobsStorage: given },
+      settings: { AzureWebJobsStorage: given, CONTENT: content ?? given },
       ready: Promise.resolve(),
       stop: async () => {},
     };
@@ -62,10 +65,11 @@ export async function startStorage(options: StorageOptions): Promise<StorageServ
   })();
   // Whoever wants to know awaits it.
   ready.catch(() => {});
+  const own = connectionString(ports);
   return {
     name: 'storage',
     what: `azurite ${version} on ${address}:${ports.join(', ')}`,
-    settings: { AzureWebJobsStorage: connectionString(ports) },
+    settings: { AzureWebJobsStorage: own, CONTENT: content ?? own },
     pid: kept.pid,
     ready,
     stop: () => kept.stop(),

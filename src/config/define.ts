@@ -91,6 +91,47 @@ export interface EntityDefinition<T extends Document = Document> {
   readonly http?: HttpOptions;
 }
 
+/** A container of Azure Blob Storage. `%NAME%` in a text stands for an app setting. */
+export interface BlobDefinition {
+  readonly kind: 'blob';
+  /** Name of the app setting with the connection string, or `<name>__blobServiceUri` for an identity. */
+  readonly connection: string;
+  readonly container: string;
+}
+
+export function blob(options: Omit<BlobDefinition, 'kind'>): BlobDefinition {
+  return { kind: 'blob', ...options };
+}
+
+/** Static content, served under `/content/`. */
+export interface ContentDefinition {
+  readonly source: BlobDefinition;
+  /** How long a blob is fresh; then it is asked for by its ETag, and sent again only if it changed. */
+  readonly ttl: Duration;
+  /** How long after that it is served while it is refreshed. Default `'0s'`. */
+  readonly staleFor?: Duration;
+  /** How long after that it is served while the storage fails. Default `'0s'`. */
+  readonly staleIfError?: Duration;
+  /** How long "not found" is remembered. Default `'30s'`. */
+  readonly notFoundTtl?: Duration;
+  /** Larger blobs are read for each request, and only described in the cache. Default `'1mb'`. */
+  readonly maxBytes?: Size;
+  /** No answer is larger: a whole blob that is has to be asked for in ranges. Default `'32mb'`. */
+  readonly maxAnswerBytes?: Size;
+  /** Which variants may lie beside a blob, as `x.br` and `x.gz`. Default both. */
+  readonly precompressed?: readonly ('br' | 'gzip')[];
+  /** `Cache-Control` by path, the first match: `*` within a segment, `**` across. Default `private, no-cache`. */
+  readonly cacheControl?: Readonly<Record<string, string>>;
+  /** Whether HTML, SVG and XML of the storage may run scripts in this origin. Default `'sandbox'`: no. */
+  readonly activeContent?: 'sandbox' | 'trust';
+  /** The file that a path with a slash at its end stands for, such as `'index.html'`. Default: none, 404. */
+  readonly index?: string;
+  /** Default `'function'`: a function key is needed. */
+  readonly authLevel?: 'function' | 'anonymous';
+  /** Registers the Event Grid trigger by which changed blobs are dropped at once. Default false. */
+  readonly events?: boolean;
+}
+
 /** A Cosmos DB container that the app itself writes: partition key `/id`, time to live on. `%NAME%` as above. */
 export interface CosmosContainerDefinition {
   readonly kind: 'cosmos-container';
@@ -117,10 +158,11 @@ export interface SessionsDefinition {
   readonly durable?: CosmosContainerDefinition;
 }
 
-/** Queries and content find their place beside `entities`. */
+/** Queries find their place beside `entities`. */
 export interface CacheDefinition {
   readonly entities: Readonly<Record<string, EntityDefinition<never>>>;
   readonly sessions?: SessionsDefinition;
+  readonly content?: ContentDefinition;
 }
 
 /** @typeParam T the documents of the entity, for `select`, `match` and the like */

@@ -8,6 +8,7 @@ import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
 import { duration, type Report } from './checks.ts';
 import type { CacheDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { type ResolvedContent, resolveContent } from './resolve-content.ts';
 import { type ResolvedSessions, resolveSessions } from './resolve-sessions.ts';
 import {
   differenceOf,
@@ -36,6 +37,8 @@ export interface ResolvedConfig {
   readonly tables: readonly ResolvedPlace<ResolvedTable>[];
   /** Undefined: no session state. */
   readonly sessions: ResolvedSessions | undefined;
+  /** Undefined: no static content. */
+  readonly content: ResolvedContent | undefined;
 }
 
 /** @throws ConfigError with every problem of the definition and the settings */
@@ -56,10 +59,17 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
     problems.push({ path: path === '' ? 'sessions' : `sessions.${path}`, message });
     return undefined;
   });
+  const content = resolveContent(definition.content, environment, (path, message) => {
+    problems.push({ path: path === '' ? 'content' : `content.${path}`, message });
+    return undefined;
+  });
+  if (content !== undefined && 'content' in definition.entities) {
+    problems.push({ path: 'entities.content', message: 'the name is that of the static content' });
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   const containers = places.filter((place): place is ResolvedPlace<ResolvedCosmos> => place.source.kind === 'cosmos');
   const tables = places.filter((place): place is ResolvedPlace<ResolvedTable> => place.source.kind !== 'cosmos');
-  return { settings, leasePrefix: leasePrefix(settings, environment), containers, tables, sessions };
+  return { settings, leasePrefix: leasePrefix(settings, environment), containers, tables, sessions, content };
 }
 
 const OPTIONS =

@@ -131,6 +131,12 @@ export const SETTINGS = {
   WARMFEED_BREAKER_RESET: duration('5s', 'For how long it is left alone', 100),
   WARMFEED_RELOAD_CONCURRENCY: whole('4', 'Reloads that clients may force at a time in a process', 1),
   WARMFEED_RELOAD_TIMEOUT: duration('1s', 'How long such a reload may take', 50),
+  WARMFEED_CONTENT_LARGE_CONCURRENCY: whole(
+    '4',
+    'Reads at a time, in a process, of content that is too large for the cache',
+    1,
+  ),
+  WARMFEED_CONTENT_LARGE_TIMEOUT: duration('30s', 'How long such a read may take, with the wait for its turn', 100),
   WARMFEED_SESSION_QUEUE: whole('10000', 'Sessions of a process that may wait for their durable copy', 1),
   WARMFEED_SESSION_DRAIN: duration('5s', 'How long a process that ends goes on copying sessions'),
   WARMFEED_DEAD_LETTERS: whole('10000', 'Dead letters kept, about', 1),

@@ -6,15 +6,20 @@ import { messageOf, WarmfeedError } from './errors.ts';
 import type { KeyColumn } from './key.ts';
 import type { Document, Entropy, Representation, Source } from './ports.ts';
 
-export interface Entity {
+/** What records are kept of: an entity, or the static content. */
+export interface Kept {
   readonly name: string;
-  readonly source: Source;
-  readonly columns: readonly KeyColumn[];
+  readonly source: { readonly name: string };
   /** 8 bytes; a record with another fingerprint is not live. */
   readonly fingerprint: Uint8Array;
-  readonly ttlMs: (document: Document) => number;
   readonly staleForMs: number;
   readonly staleIfErrorMs: number;
+}
+
+export interface Entity extends Kept {
+  readonly source: Source;
+  readonly columns: readonly KeyColumn[];
+  readonly ttlMs: (document: Document) => number;
   readonly notFoundTtlMs: number;
   readonly onChange: 'refresh' | 'refresh-cached' | 'evict';
   readonly match: (document: Document) => boolean;

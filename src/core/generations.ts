@@ -2,7 +2,7 @@
 // process for at most T, so that a hit never asks the store for it (docs/consistency.md, protocol E).
 
 import { concat, hash64 } from './bytes.ts';
-import type { Entity } from './entity.ts';
+import type { Kept } from './entity.ts';
 import type { Clock, Stamp, Store } from './ports.ts';
 
 /** The generations as read at one moment, and the store's clock with them. */
@@ -16,7 +16,7 @@ export function createGenerations(options: {
   store: Store;
   key: string;
   clock: Clock;
-  entities: readonly Entity[];
+  entities: readonly Kept[];
   /** T: how long a process may judge hits by what it read, ms. */
   ttlMs: number;
 }) {
@@ -46,7 +46,7 @@ export function createGenerations(options: {
     return last !== undefined && clock.now() - last.sentAt < options.ttlMs ? last : undefined;
   }
 
-  function stamp(entity: Entity, snapshot: Snapshot): Stamp {
+  function stamp(entity: Kept, snapshot: Snapshot): Stamp {
     const known = stamps.get(entity.name);
     if (known?.snapshot === snapshot) return known.stamp;
     const of = `${ofSource(entity.source.name, snapshot)}|${snapshot.values.get(entityField(entity.name)) ?? ''}`;

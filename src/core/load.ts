@@ -1,60 +1,24 @@
-// Loading one key: under a lease, then into the cache if lease, fence and watermark allow it (protocol A and B).
+// Loading one key of an entity: under a lease, then into the cache if lease, fence and watermark allow it
+// (protocol A and B).
 
 import { hash64 } from './bytes.ts';
 import { type Entity, type Represented, represent } from './entity.ts';
 import { isSourceError, isStoreError } from './errors.ts';
 import { outcomeOf } from './fill.ts';
-import type { Generations, Snapshot } from './generations.ts';
-import type { Key, RedisKeys } from './key.ts';
+import type { Snapshot } from './generations.ts';
+import {
+  createLeasing,
+  type Load,
+  type LoadAnswer,
+  type LoaderDeps,
+  type LoadRequest,
+  signalOf,
+  survivor,
+  uncached,
+} from './lease.ts';
 import { lifetimeUnder } from './policy.ts';
-import type { Clock, Entropy, Guarantee, Observe, SourceRead, Store, Watermark } from './ports.ts';
-import { decodeEntry, type Entry } from './record.ts';
+import type { SourceRead, Watermark } from './ports.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
-
-export interface LoaderOptions {
-  readonly leaseMs: number;
-  /** How long a reader waits for another's load before it loads uncached. */
-  readonly waitMs: number;
-  readonly provisionalMs: number;
-  /** Share of the ttl taken off at random, 0 to 1. */
-  readonly jitter: number;
-}
-
-export interface LoaderDeps {
-  readonly store: Store;
-  readonly keys: RedisKeys;
-  readonly generations: Generations;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly observe: Observe;
-  readonly options: LoaderOptions;
-}
-
-export interface LoadRequest {
-  readonly entity: Entity;
-  readonly key: Key;
-  readonly recordKey: string;
-  /** Load although the value is fresh. */
-  readonly force: boolean;
-  /** Wait for another holder of the lease, or leave it to it. */
-  readonly wait: boolean;
-  readonly signal?: AbortSignal;
-}
-
-export type LoadAnswer =
-  | {
-      readonly kind: 'loaded';
-      readonly represented: Represented;
-      /** What it is cached under; undefined: not cached. */
-      readonly guarantee: Guarantee | undefined;
-      readonly softMs: number;
-      /** The cache could not be asked. */
-      readonly bypass: boolean;
-    }
-  /** Another holder of the lease filled it meanwhile. */
-  | { readonly kind: 'filled'; readonly entry: Entry; readonly nowMs: number }
-  /** Another holder loads it, and the caller does not wait. */
-  | { readonly kind: 'left' };
 
 interface Confirmed {
   readonly answer: SourceRead;
@@ -63,53 +27,23 @@ interface Confirmed {
 
 const CLOSED: Watermark = { state: 'closed' };
 const UNTRACKED: Watermark = { state: 'untracked' };
-const LONGEST_PAUSE_MS = 100;
 
-export function createLoader(deps: LoaderDeps) {
+/** The load rejects with WarmfeedError SOURCE_*, ROW_INVALID. */
+export function createLoader(deps: LoaderDeps): Load<Entity> {
   const { store, keys, generations, clock, entropy, observe, options } = deps;
+  const quietly = survivor(observe);
   const seeding = new Set<string>();
 
-  /** @throws WarmfeedError SOURCE_*, ROW_INVALID */
-  async function load(request: LoadRequest): Promise<LoadAnswer> {
-    const token = entropy.token();
-    const end = clock.now() + options.waitMs;
-    for (let turn = 0; ; turn++) {
-      const asked = await acquire(request, token);
-      if (asked === undefined) return loadUncached(request, true);
-      if (asked.lease.kind === 'granted') return loadUnderLease(request, token, asked.snapshot);
-      const entry = asked.lease.kind === 'live' ? decodeEntry(asked.lease.record) : undefined;
-      if (entry !== undefined) return { kind: 'filled', entry, nowMs: generations.storeTime(asked.snapshot) };
-      if (!request.wait) return { kind: 'left' };
-      if (request.force || clock.now() >= end) return loadUncached(request, false);
-      await clock.sleep(Math.min(LONGEST_PAUSE_MS, 10 * 2 ** turn) * (0.5 + entropy.random()));
-    }
-  }
-
-  /** Asks for the lease, under a generation read in the same round trip; undefined: the cache cannot be asked. */
-  async function acquire(request: LoadRequest, token: Uint8Array) {
-    const { entity, recordKey, force } = request;
-    const ask = (snapshot: Snapshot) =>
-      store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp: generations.stamp(entity, snapshot), force });
-    try {
-      const guess = generations.last() ?? (await generations.refresh());
-      const guessed = generations.stamp(entity, guess);
-      const [lease, snapshot] = await Promise.all([ask(guess), generations.refresh()]);
-      // A generation never comes back, so an equal one was current when the lease was granted.
-      if (generations.stamp(entity, snapshot) === guessed) return { lease, snapshot };
-      return { lease: await ask(snapshot), snapshot };
-    } catch (error) {
-      if (!isStoreError(error)) throw error;
-      observe({ kind: 'store-failed', during: 'lease', error });
-      return undefined;
-    }
-  }
-
-  async function loadUncached(request: LoadRequest, bypass: boolean): Promise<LoadAnswer> {
+  async function loadUncached(request: LoadRequest<Entity>, bypass: boolean): Promise<LoadAnswer> {
     const answer = await request.entity.source.read(request.key, signalOf(request));
     return uncached(represent(request.entity, answer.document, entropy.digest), bypass);
   }
 
-  async function loadUnderLease(request: LoadRequest, token: Uint8Array, snapshot: Snapshot): Promise<LoadAnswer> {
+  async function loadUnderLease(
+    request: LoadRequest<Entity>,
+    token: Uint8Array,
+    snapshot: Snapshot,
+  ): Promise<LoadAnswer> {
     try {
       const first = await request.entity.source.read(request.key, signalOf(request));
       const { answer, watermark } = await confirm(request, snapshot, first);
@@ -125,7 +59,7 @@ export function createLoader(deps: LoaderDeps) {
    * The watermark to compare with, and a later answer where that makes it cacheable. It is read after the grant:
    * an invalidation before it has raised the watermark, a later one takes the lease.
    */
-  async function confirm(request: LoadRequest, snapshot: Snapshot, first: SourceRead): Promise<Confirmed> {
+  async function confirm(request: LoadRequest<Entity>, snapshot: Snapshot, first: SourceRead): Promise<Confirmed> {
     if (first.isTracked === false) return { answer: first, watermark: UNTRACKED };
     const { source } = request.entity;
     const generation = generations.ofSource(source.name, snapshot);
@@ -157,7 +91,7 @@ export function createLoader(deps: LoaderDeps) {
   }
 
   async function fill(
-    request: LoadRequest,
+    request: LoadRequest<Entity>,
     token: Uint8Array,
     snapshot: Snapshot,
     answer: SourceRead,
@@ -199,23 +133,5 @@ export function createLoader(deps: LoaderDeps) {
     return { kind: 'loaded', represented, guarantee, softMs, bypass: false };
   }
 
-  /** The result of a call whose failure a reader survives; undefined: it failed. */
-  async function quietly<T>(during: string, call: Promise<T>): Promise<T | undefined> {
-    try {
-      return await call;
-    } catch (error) {
-      observe({ kind: 'store-failed', during, error });
-      return undefined;
-    }
-  }
-
-  return load;
-}
-
-function uncached(represented: Represented, bypass: boolean): LoadAnswer {
-  return { kind: 'loaded', represented, guarantee: undefined, softMs: 0, bypass };
-}
-
-function signalOf(request: LoadRequest): { signal?: AbortSignal } {
-  return request.signal === undefined ? {} : { signal: request.signal };
+  return createLeasing(deps, { underLease: loadUnderLease, uncached: loadUncached });
 }

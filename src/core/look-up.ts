@@ -1,7 +1,7 @@
 // What the cache has of a key that may be served: live under the generations of now, judged by the store's clock. A
 // cache that cannot be asked has nothing.
 
-import type { Entity } from './entity.ts';
+import type { Kept } from './entity.ts';
 import { isStoreError } from './errors.ts';
 import type { Generations, Snapshot } from './generations.ts';
 import type { Observe, Store } from './ports.ts';
@@ -20,7 +20,7 @@ export interface Cached {
 }
 
 export function createLookUp({ store, generations, observe }: LookUpDeps) {
-  async function one(entity: Entity, recordKey: string): Promise<Cached | undefined> {
+  async function one(entity: Kept, recordKey: string): Promise<Cached | undefined> {
     try {
       const known = generations.current();
       if (known === undefined) {
@@ -35,7 +35,7 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
   }
 
   /** In one round trip, answers in the order of the keys. */
-  async function many(entity: Entity, recordKeys: readonly string[]): Promise<readonly (Cached | undefined)[]> {
+  async function many(entity: Kept, recordKeys: readonly string[]): Promise<readonly (Cached | undefined)[]> {
     const known = generations.current();
     const asked = known ?? generations.refresh();
     let newest = known === undefined ? asked : undefined;
@@ -52,7 +52,7 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
     return Promise.all(recordKeys.map(lookUp));
   }
 
-  function live(entity: Entity, entry: Entry | undefined, snapshot: Snapshot): Cached | undefined {
+  function live(entity: Kept, entry: Entry | undefined, snapshot: Snapshot): Cached | undefined {
     return entry !== undefined && hasStamp(entry, generations.stamp(entity, snapshot))
       ? { entry, nowMs: generations.storeTime(snapshot) }
       : undefined;

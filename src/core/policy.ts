@@ -1,6 +1,6 @@
 // When a cached value may be served: freshness by the store's clock, request directives, lifetimes with jitter.
 
-import type { Entity, Represented } from './entity.ts';
+import type { Kept, Represented } from './entity.ts';
 import type { Guarantee } from './ports.ts';
 import type { Entry } from './record.ts';
 
@@ -55,7 +55,7 @@ export interface Lifetime {
 
 /** @param leftMs how long the source itself will keep the item */
 export function lifetime(
-  entity: Entity,
+  entity: Kept,
   represented: Represented,
   options: { jitter: number; random: number; leftMs?: number | undefined },
 ): Lifetime {

@@ -217,6 +217,8 @@ export interface Store {
   release(key: string, token: Uint8Array): Promise<void>;
   fill(key: string, request: FillRequest): Promise<FillReply>;
   invalidate(key: string, request: InvalidateRequest): Promise<InvalidateReply>;
+  /** Forgets a record whatever is in it, its lease too: no load that has begun can fill it any more. */
+  drop(key: string): Promise<void>;
   /** HWADV: raises the watermark, or what is pending while it is unknown. */
   advance(key: string, position: Position): Promise<void>;
   /** HWGET: creates an unknown watermark where there is none. */

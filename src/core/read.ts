@@ -2,17 +2,18 @@
 // side. It knows nothing of HTTP, Redis commands or databases; how one key is loaded is load.ts.
 
 import { hash64 } from './bytes.ts';
-import { type Entity, type Represented, represent } from './entity.ts';
+import { type Entity, type Kept, type Represented, represent } from './entity.ts';
 import { isSourceError } from './errors.ts';
 import type { Key } from './key.ts';
-import { createLoader, type LoadAnswer, type LoaderDeps, type LoadRequest } from './load.ts';
+import type { Load, LoadAnswer, LoaderDeps, LoadRequest } from './lease.ts';
+import { createLoader } from './load.ts';
 import { type Cached, createLookUp } from './look-up.ts';
 import { type Directives, judge, refreshesEarly, servesOnError } from './policy.ts';
 import type { Floor, Guarantee } from './ports.ts';
 import { asOfOf, type Entry, hasIdentity } from './record.ts';
 
-export interface ReadRequest {
-  readonly entity: Entity;
+export interface ReadRequest<E extends Kept = Entity> {
+  readonly entity: E;
   readonly key: Key;
   readonly directives: Directives;
   /** Read your own writes: never answer with less. */
@@ -49,23 +50,42 @@ export interface ReaderDeps extends LoaderDeps {
   readonly reloads: Limit;
 }
 
-export function createReader(deps: ReaderDeps) {
+/** How what is kept is loaded, and read past the cache. */
+export interface Loading<E extends Kept> {
+  readonly load: Load<E>;
+  /** Only where a request can have a floor. */
+  readonly above?: (request: ReadRequest<E>, floor: Floor, signal: AbortSignal) => Promise<Represented>;
+}
+
+/** The reader of entities. */
+export function createReader(deps: ReaderDeps): Reader {
+  return createReaderOf(deps, {
+    load: createLoader(deps),
+    above: async ({ entity, key }, floor, signal) => {
+      const answer = await entity.source.read(key, { signal, floor });
+      return represent(entity, answer.document, deps.entropy.digest);
+    },
+  });
+}
+
+export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above }: Loading<E>): Reader<E> {
   const { keys, entropy, observe } = deps;
-  const load = createLoader(deps);
   const { one: lookUp } = createLookUp(deps);
   const flights = new Map<string, Promise<LoadAnswer>>();
   const background = new Set<Promise<unknown>>();
 
-  /** @throws WarmfeedError SOURCE_* when neither cache nor source can answer, ROW_INVALID */
-  async function read(request: ReadRequest): Promise<ReadAnswer> {
+  async function read(request: ReadRequest<E>): Promise<ReadAnswer> {
     const { entity, key, directives, floor } = request;
     const recordKey = keys.record(entity.name, key);
     const cached = await lookUp(entity, recordKey);
-    if (floor !== undefined && !reaches(cached, floor)) {
-      return directives.onlyIfCached ? { kind: 'not-cached' } : readAbove(request, floor);
+    if (floor !== undefined && above !== undefined && !reaches(cached, floor)) {
+      if (directives.onlyIfCached) return { kind: 'not-cached' };
+      // It never changes the cache: nobody else asked for this.
+      const represented = await deps.reloads((signal) => above(request, floor, signal));
+      return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
     }
     const verdict = judge(cached?.entry, cached?.nowMs ?? 0, directives, entity.staleForMs);
-    const wanted: LoadRequest = { entity, key, recordKey, force: false, wait: true };
+    const wanted: LoadRequest<E> = { entity, key, recordKey, force: false, wait: true, known: cached?.entry };
     if (cached !== undefined && verdict === 'hit') {
       const early = !directives.onlyIfCached && refreshesEarly(cached.entry, cached.nowMs, entropy.random);
       if (early) inBackground({ ...wanted, force: true });
@@ -87,20 +107,20 @@ export function createReader(deps: ReaderDeps) {
   }
 
   /** Concurrent misses of one key in this process share one load. */
-  async function join(wanted: LoadRequest): Promise<ReadAnswer> {
+  async function join(wanted: LoadRequest<E>): Promise<ReadAnswer> {
     const flight = flights.get(wanted.recordKey);
     const answer = await (flight ?? takeOff(wanted));
     // A background refresh does not wait for another's lease; who needs the value does.
     return answer.kind === 'left' ? join(wanted) : answerOf(answer, 'miss', flight !== undefined);
   }
 
-  function takeOff(wanted: LoadRequest): Promise<LoadAnswer> {
+  function takeOff(wanted: LoadRequest<E>): Promise<LoadAnswer> {
     const flight = load(wanted).finally(() => flights.delete(wanted.recordKey));
     flights.set(wanted.recordKey, flight);
     return flight;
   }
 
-  function inBackground(wanted: LoadRequest): void {
+  function inBackground(wanted: LoadRequest<E>): void {
     if (flights.has(wanted.recordKey)) return;
     const work = takeOff({ ...wanted, wait: false })
       .catch((error: unknown) => observe({ kind: 'source-failed', entity: wanted.entity.name, error }))
@@ -108,21 +128,13 @@ export function createReader(deps: ReaderDeps) {
     background.add(work);
   }
 
-  /** Reads past the cache and never changes it: nobody else asked for this. */
-  async function readAbove({ entity, key }: ReadRequest, floor: Floor): Promise<ReadAnswer> {
-    const answer = await deps.reloads((signal) => entity.source.read(key, { signal, floor }));
-    const represented = represent(entity, answer.document, entropy.digest);
-    return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
-  }
-
-  async function staleOr(error: unknown, entity: Entity, recordKey: string): Promise<ReadAnswer> {
+  async function staleOr(error: unknown, entity: Kept, recordKey: string): Promise<ReadAnswer> {
     // Looked up again: an invalidation may have come since.
     const cached = await lookUp(entity, recordKey);
     if (cached === undefined || !servesOnError(cached.entry, cached.nowMs, entity.staleIfErrorMs)) throw error;
     return { kind: 'cached', how: 'stale-if-error', ...cached, collapsed: false };
   }
 
-  /** Waits for refreshes that outlived their request. */
   async function drain(): Promise<void> {
     await Promise.allSettled(background);
   }
@@ -130,7 +142,12 @@ export function createReader(deps: ReaderDeps) {
   return { read, drain };
 }
 
-export type Reader = ReturnType<typeof createReader>;
+export interface Reader<E extends Kept = Entity> {
+  /** @throws WarmfeedError SOURCE_* when neither cache nor source can answer, ROW_INVALID */
+  read(request: ReadRequest<E>): Promise<ReadAnswer>;
+  /** Waits for refreshes that outlived their request. */
+  drain(): Promise<void>;
+}
 
 function answerOf(answer: LoadAnswer, how: 'miss' | 'reload', collapsed: boolean): ReadAnswer {
   switch (answer.kind) {

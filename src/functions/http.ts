@@ -9,6 +9,7 @@ import type { Representation } from '../core/ports.ts';
 import type { ReadAnswer } from '../core/read.ts';
 import type { ManyAnswer } from '../core/read-many.ts';
 import { type Entry, etagOf, tagsOf } from '../core/record.ts';
+import { lists } from './conditions.ts';
 
 export const CACHE_NAME = 'Warmfeed';
 
@@ -54,13 +55,9 @@ function seconds(name: string, argument: string | undefined): number {
 
 /** The answer to a read, conditional requests included. */
 export function answerRead(request: HttpRequest, entity: Entity, answer: ReadAnswer): HttpResponseInit {
-  if (answer.kind === 'not-cached') {
-    const status = `${CACHE_NAME}; fwd=miss`;
-    return problem(504, 'not-cached', 'only-if-cached was asked for, and it is not cached', { 'cache-status': status });
-  }
+  if (answer.kind === 'not-cached') return notCached();
   const found = viewOf(answer);
-  const headers: Record<string, string> = { 'cache-status': cacheStatus(answer), ...NOSNIFF };
-  if (answer.kind === 'cached') headers['age'] = String(ageOf(answer));
+  const headers = cachedHeaders(answer);
   if (found === undefined) {
     return problem(404, 'not-found', 'there is no such item', { ...headers, 'cache-control': NO_CACHE });
   }
@@ -69,10 +66,24 @@ export function answerRead(request: HttpRequest, entity: Entity, answer: ReadAns
   if (entity.http.public && found.tags.length > 0) headers['cache-tag'] = found.tags.map(tagText).join(',');
   const precondition = evaluate(request, found.etag);
   if (precondition === 304) return { status: 304, headers };
-  if (precondition === 412) return problem(412, 'precondition-failed', 'If-Match names another version', headers);
+  if (precondition === 412) {
+    const refusal = { ...headers, 'cache-control': 'no-store' };
+    return problem(412, 'precondition-failed', 'If-Match names another version', refusal);
+  }
   headers['content-type'] = 'application/json; charset=utf-8';
   headers['content-length'] = String(found.body.length);
   return request.method === 'HEAD' ? { status: 200, headers } : { status: 200, headers, body: found.body };
+}
+
+export function notCached(headers: Readonly<Record<string, string>> = {}): HttpResponseInit {
+  const status = { 'cache-status': `${CACHE_NAME}; fwd=miss` };
+  return problem(504, 'not-cached', 'only-if-cached was asked for, and it is not cached', { ...headers, ...status });
+}
+
+/** What every answer says about the cache. */
+export function cachedHeaders(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): Record<string, string> {
+  const age = answer.kind === 'cached' ? { age: String(ageOf(answer)) } : {};
+  return { 'cache-status': cacheStatus(answer), ...NOSNIFF, ...age };
 }
 
 /** The answers of a batch, in order: `{"answers":[{"status":200,"body":…},{"status":404},…]}`. */
@@ -130,7 +141,8 @@ interface View {
   readonly tags: readonly string[];
 }
 
-function viewOf(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): View | undefined {
+/** The value of an answer; undefined: there is none. */
+export function viewOf(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): View | undefined {
   if (answer.kind === 'cached') {
     const { entry } = answer;
     if (entry.state === 'absent') return undefined;
@@ -191,12 +203,6 @@ export function evaluate(request: HttpRequest, etag: string): 200 | 304 | 412 {
   return ifNoneMatch !== null && lists(ifNoneMatch, etag, 'weak') ? 304 : 200;
 }
 
-function lists(field: string, etag: string, comparison: 'strong' | 'weak'): boolean {
-  if (field.trim() === '*') return true;
-  const tags = field.match(/(?:W\/)?"[^"]*"/g) ?? [];
-  return tags.some((tag) => tag === etag || (comparison === 'weak' && tag === `W/${etag}`));
-}
-
 /** RFC 9457. @param code becomes the problem's type `urn:warmfeed:problem:<code>` */
 export function problem(
   status: number,
@@ -220,11 +226,13 @@ const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  406: 'Not Acceptable',
   409: 'Conflict',
   411: 'Length Required',
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
   500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Unavailable',

@@ -43,6 +43,9 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
     release: (key, token) => call(() => scripts.release(key, token)),
     fill: (key, request) => call(() => scripts.fill(key, request)),
     invalidate: (key, request) => call(() => scripts.invalidate(key, request)),
+    async drop(key) {
+      await call(() => connection.send(key, (node) => node.del(key)));
+    },
     advance: (key, position) => call(() => scripts.advance(key, position)),
     watermark: (key, generation) => call(() => scripts.watermark(key, generation)),
     seed: (key, nonce, asOf) => call(() => scripts.seed(key, nonce, asOf)),

@@ -8,6 +8,29 @@ import { around, type Bench, HERE, LONG, MINE, NEXT_STAMP, NONE, OTHERS, STAMP, 
 export function leaseContract(bench: Bench): void {
   const { fresh, lease, fill, load, invalidate, entryOf, controlOf, isLeased } = bench;
 
+  describe('drop', () => {
+    test('forgets value, fence and lease: who loads cannot fill any more, and anybody can lease', async () => {
+      const key = fresh();
+      await load(key);
+      await invalidate(key, 30n, { own: 'always', token: MINE });
+      await bench.store.drop(key);
+      expect(await bench.store.get(key)).toBeUndefined();
+      expect(await fill(key)).toBe('lease');
+      expect(await lease(key, OTHERS)).toEqual({ kind: 'granted' });
+      await bench.store.drop(key);
+      expect(await lease(key, MINE)).toEqual({ kind: 'granted' });
+      expect(await fill(key)).toBe('stored');
+      await bench.store.drop(key);
+      expect(await entryOf(key)).toBeUndefined();
+    });
+
+    test('of nothing is nothing', async () => {
+      const key = fresh();
+      await bench.store.drop(key);
+      expect(await bench.store.get(key)).toBeUndefined();
+    });
+  });
+
   describe('get', () => {
     test('nothing there', async () => expect(await bench.store.get(fresh())).toBeUndefined());
 

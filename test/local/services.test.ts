@@ -3,11 +3,15 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as streamText } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { brotliDecompressSync } from 'node:zlib';
 import { CosmosClient } from '@azure/cosmos';
+import { BlobServiceClient } from '@azure/storage-blob';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { airports } from '../../local/data/airports.ts';
+import { seedContent } from '../../local/data/content.ts';
 import { countries } from '../../local/data/countries.ts';
 import { createCleanup } from '../../local/services/cleanup.ts';
 import { type CosmosService, startCosmos } from '../../local/services/cosmos.ts';
@@ -27,6 +31,9 @@ afterAll(async () => {
   await cleanup.run();
   rmSync(folder, { recursive: true, force: true });
 });
+
+const streamed = ({ readableStreamBody }: { readableStreamBody?: NodeJS.ReadableStream }): Promise<string> =>
+  readableStreamBody === undefined ? Promise.resolve('') : streamText(readableStreamBody);
 
 const listenOn = (port: number): Promise<Server> =>
   new Promise((done, fail) => {
@@ -304,13 +311,29 @@ describe('storage', () => {
     expect(text).toContain('AccountName=devstoreaccount1');
     const answer = await fetch(`${blob}?comp=list`);
     expect(answer.headers.get('server')).toMatch(/^Azurite-Blob/);
+    expect(await seedContent(text)).toBe(1000);
+    const container = BlobServiceClient.fromConnectionString(text).getContainerClient('content');
+    const flag = await container.getBlobClient('flags/fra.svg').download();
+    expect([flag.contentType, (await streamed(flag)).includes('<svg')]).toEqual(['image/svg+xml', true]);
+    const border = await streamed(await container.getBlobClient('borders/fra.geo.json').download());
+    const packed = await container.getBlobClient('borders/fra.geo.json.br').downloadToBuffer();
+    expect(brotliDecompressSync(packed).toString()).toBe(border);
+    // What is there is left alone.
+    await container.getBlockBlobClient('flags/fra.svg').upload('mine', 4);
+    expect(await seedContent(text)).toBe(0);
+    expect(await streamed(await container.getBlobClient('flags/fra.svg').download())).toBe('mine');
     await storage.stop();
     await expect(fetch(blob)).rejects.toThrow();
   });
 
+  it('for content is the same, or what CONTENT names', async () => {
+    const other = await startStorage({ connectionString: 'AccountName=mine', content: 'AccountName=files' });
+    expect(other.settings).toEqual({ AzureWebJobsStorage: 'AccountName=mine', CONTENT: 'AccountName=files' });
+  });
+
   it('is replaced by AzureWebJobsStorage, unless that means the emulator', async () => {
     const other = await startStorage({ connectionString: 'AccountName=mine' });
-    expect(other.settings).toEqual({ AzureWebJobsStorage: 'AccountName=mine' });
+    expect(other.settings).toEqual({ AzureWebJobsStorage: 'AccountName=mine', CONTENT: 'AccountName=mine' });
     expect(other.pid).toBeUndefined();
   });
 });

@@ -284,6 +284,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     release: (key, token) => call(() => release(key, token)),
     fill: (key, request) => call(() => fill(key, request)),
     invalidate: (key, request) => call(() => invalidate(key, request)),
+    drop: (key) => call(() => void slots.delete(key)),
     advance: (key, position) => call(() => advance(key, position)),
     watermark: (key, generation) => call(() => watermark(key, generation)),
     seed: (key, nonce, asOf) => call(() => seed(key, nonce, asOf)),

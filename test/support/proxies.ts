@@ -62,21 +62,43 @@ export interface Recorded {
 export async function startRecordingProxy(target: URL) {
   const requests: Recorded[] = [];
   let cut = false;
+  let gate: Promise<void> | undefined;
+  let held = 0;
   const server = createHttpServer((incoming, outgoing) => {
     requests.push({ method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers });
     if (cut) return void incoming.socket.destroy();
     const { method, url, headers } = incoming;
     const forwarded = request(new URL(url ?? '/', target), { method, headers }, (reply) => {
-      outgoing.writeHead(reply.statusCode ?? 502, reply.headers);
-      reply.pipe(outgoing);
+      const pass = () => {
+        outgoing.writeHead(reply.statusCode ?? 502, reply.headers);
+        reply.pipe(outgoing);
+      };
+      if (gate === undefined) pass();
+      else {
+        held++;
+        void gate.then(pass);
+      }
     });
     forwarded.on('error', () => outgoing.destroy());
+    outgoing.on('close', () => forwarded.destroy());
     incoming.pipe(forwarded);
   });
   await listen(server);
   return {
     endpoint: `http://127.0.0.1:${portOf(server)}/`,
     requests,
+    /** From now on answers are made, but do not come through until what it returns is called. */
+    hold() {
+      const opened = Promise.withResolvers<void>();
+      gate = opened.promise;
+      held = 0;
+      return () => {
+        gate = undefined;
+        opened.resolve();
+      };
+    },
+    /** Answers that were made since the hold. */
+    held: () => held,
     /** From now on every request is cut off (or no longer is). */
     cut: (value: boolean) => {
       cut = value;

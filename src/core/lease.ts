@@ -1,0 +1,126 @@
+// Who may load a key, and what the others do meanwhile: one load under a lease for all instances, a bounded wait, then
+// a load that is not cached. What a load is, is its caller's (load.ts, content-load.ts).
+
+import type { Kept, Represented } from './entity.ts';
+import { isStoreError } from './errors.ts';
+import type { Generations, Snapshot } from './generations.ts';
+import type { Key, RedisKeys } from './key.ts';
+import type { Clock, Entropy, Guarantee, Observe, Store } from './ports.ts';
+import { decodeEntry, type Entry } from './record.ts';
+
+export interface LoaderOptions {
+  readonly leaseMs: number;
+  /** How long a reader waits for another's load before it loads uncached. */
+  readonly waitMs: number;
+  readonly provisionalMs: number;
+  /** Share of the ttl taken off at random, 0 to 1. */
+  readonly jitter: number;
+}
+
+export interface LoaderDeps {
+  readonly store: Store;
+  readonly keys: RedisKeys;
+  readonly generations: Generations;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly observe: Observe;
+  readonly options: LoaderOptions;
+}
+
+export interface LoadRequest<E extends Kept> {
+  readonly entity: E;
+  readonly key: Key;
+  readonly recordKey: string;
+  /** Load although the value is fresh. */
+  readonly force: boolean;
+  /** Wait for another holder of the lease, or leave it to it. */
+  readonly wait: boolean;
+  /** What is cached, however old: a source may say that it still holds. */
+  readonly known: Entry | undefined;
+  readonly signal?: AbortSignal;
+}
+
+export type LoadAnswer =
+  | {
+      readonly kind: 'loaded';
+      readonly represented: Represented;
+      /** What it is cached under; undefined: not cached. */
+      readonly guarantee: Guarantee | undefined;
+      readonly softMs: number;
+      /** The cache could not be asked. */
+      readonly bypass: boolean;
+    }
+  /** Another holder of the lease filled it meanwhile. */
+  | { readonly kind: 'filled'; readonly entry: Entry; readonly nowMs: number }
+  /** Another holder loads it, and the caller does not wait. */
+  | { readonly kind: 'left' };
+
+export type Load<E extends Kept> = (request: LoadRequest<E>) => Promise<LoadAnswer>;
+
+export interface LoadWork<E extends Kept> {
+  /** Fills, or gives the lease back. */
+  underLease(request: LoadRequest<E>, token: Uint8Array, snapshot: Snapshot): Promise<LoadAnswer>;
+  uncached(request: LoadRequest<E>, bypass: boolean): Promise<LoadAnswer>;
+}
+
+const LONGEST_PAUSE_MS = 100;
+
+export function createLeasing<E extends Kept>(deps: LoaderDeps, work: LoadWork<E>): Load<E> {
+  const { store, generations, clock, entropy, observe, options } = deps;
+
+  async function load(request: LoadRequest<E>): Promise<LoadAnswer> {
+    const token = entropy.token();
+    const end = clock.now() + options.waitMs;
+    for (let turn = 0; ; turn++) {
+      const asked = await acquire(request, token);
+      if (asked === undefined) return work.uncached(request, true);
+      if (asked.lease.kind === 'granted') return work.underLease(request, token, asked.snapshot);
+      const entry = asked.lease.kind === 'live' ? decodeEntry(asked.lease.record) : undefined;
+      if (entry !== undefined) return { kind: 'filled', entry, nowMs: generations.storeTime(asked.snapshot) };
+      if (!request.wait) return { kind: 'left' };
+      if (request.force || clock.now() >= end) return work.uncached(request, false);
+      await clock.sleep(Math.min(LONGEST_PAUSE_MS, 10 * 2 ** turn) * (0.5 + entropy.random()));
+    }
+  }
+
+  /** Asks for the lease, under a generation read in the same round trip; undefined: the cache cannot be asked. */
+  async function acquire(request: LoadRequest<E>, token: Uint8Array) {
+    const { entity, recordKey, force } = request;
+    const ask = (snapshot: Snapshot) =>
+      store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp: generations.stamp(entity, snapshot), force });
+    try {
+      const guess = generations.last() ?? (await generations.refresh());
+      const guessed = generations.stamp(entity, guess);
+      const [lease, snapshot] = await Promise.all([ask(guess), generations.refresh()]);
+      // A generation never comes back, so an equal one was current when the lease was granted.
+      if (generations.stamp(entity, snapshot) === guessed) return { lease, snapshot };
+      return { lease: await ask(snapshot), snapshot };
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      observe({ kind: 'store-failed', during: 'lease', error });
+      return undefined;
+    }
+  }
+
+  return load;
+}
+
+/** Gives the result of a call whose failure a reader survives; undefined: it failed. */
+export function survivor(observe: Observe) {
+  return async <T>(during: string, call: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await call;
+    } catch (error) {
+      observe({ kind: 'store-failed', during, error });
+      return undefined;
+    }
+  };
+}
+
+export function uncached(represented: Represented, bypass: boolean): LoadAnswer {
+  return { kind: 'loaded', represented, guarantee: undefined, softMs: 0, bypass };
+}
+
+export function signalOf({ signal }: { readonly signal?: AbortSignal }): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
