@@ -14,6 +14,8 @@ export interface Kept {
   readonly fingerprint: Uint8Array;
   readonly staleForMs: number;
   readonly staleIfErrorMs: number;
+  /** What else its records are made of: when one of these becomes old, they do. */
+  readonly madeOf?: readonly Kept[];
 }
 
 export interface Entity extends Kept {

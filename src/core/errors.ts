@@ -12,7 +12,9 @@ export type ErrorCode =
   | 'ROW_INVALID'
   | 'BAD_KEY'
   | 'BAD_REQUEST'
-  | 'UNKNOWN_ENTITY';
+  | 'UNKNOWN_ENTITY'
+  /** A query gave more rows than it may have. */
+  | 'QUERY_TOO_LARGE';
 
 /** Base of all errors: test `code`, not `instanceof`. `retryable` says whether the same call can succeed later. */
 export class WarmfeedError extends Error {

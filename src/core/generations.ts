@@ -46,14 +46,21 @@ export function createGenerations(options: {
     return last !== undefined && clock.now() - last.sentAt < options.ttlMs ? last : undefined;
   }
 
-  function stamp(entity: Kept, snapshot: Snapshot): Stamp {
+  /** @param marks what else records are valid under */
+  function stamp(entity: Kept, snapshot: Snapshot, marks?: string): Stamp {
+    if (marks !== undefined) return concat(hash64(`${generationOf(entity, snapshot)}|${marks}`), entity.fingerprint);
     const known = stamps.get(entity.name);
     if (known?.snapshot === snapshot) return known.stamp;
-    const of = `${ofSource(entity.source.name, snapshot)}|${snapshot.values.get(entityField(entity.name)) ?? ''}`;
+    const of = generationOf(entity, snapshot);
     // The very same bytes while the values are the same: callers compare stamps by identity.
     const made = known?.of === of ? known.stamp : concat(hash64(of), entity.fingerprint);
     stamps.set(entity.name, { snapshot, of, stamp: made });
     return made;
+  }
+
+  function generationOf(entity: Kept, snapshot: Snapshot): string {
+    const own = `${ofSource(entity.source.name, snapshot)}|${snapshot.values.get(entityField(entity.name)) ?? ''}`;
+    return [own, ...(entity.madeOf ?? []).map((part) => generationOf(part, snapshot))].join('|');
   }
 
   function ofSource(source: string, snapshot: Snapshot): string {

@@ -22,6 +22,13 @@ export const KEY_TYPES = {
   smallint: whole(16n, 'a whole number of 16 bits'),
   int: whole(32n, 'a whole number of 32 bits'),
   bigint: whole(64n, 'a whole number of 64 bits'),
+  number: {
+    form: 'a number such as 1.5',
+    parse: (text) => {
+      const value = /^[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+      return Number.isFinite(value) ? String(value === 0 ? 0 : value) : undefined;
+    },
+  },
   uuid: {
     form: 'a UUID such as 6f9619ff-8b86-d011-b42d-00c04fc964ff',
     parse: (text) => (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text) ? text.toLowerCase() : undefined),

@@ -144,6 +144,9 @@ export function redisKeys(app: string) {
     generations: `wf:${app}:gen`,
     feed: (source: string) => `wf:${app}:feed:{${source}}`,
     checkpoint: (source: string) => `wf:${app}:ck:{${source}}`,
+    /** Of an entity's query results. */
+    queryIndex: (entity: string) => `wf:${app}:q:{${entity}}`,
+    hotQueries: (entity: string) => `wf:${app}:qh:{${entity}}`,
     deadLetters: `wf:${app}:dead`,
     /** By the SHA-256 of its id. */
     session: (name: string) => `wf:${app}:s:{${name}}`,

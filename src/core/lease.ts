@@ -1,6 +1,7 @@
 // Who may load a key, and what the others do meanwhile: one load under a lease for all instances, a bounded wait, then
 // a load that is not cached. What a load is, is its caller's (load.ts, content-load.ts).
 
+import { equalBytes } from './bytes.ts';
 import type { Kept, Represented } from './entity.ts';
 import { isStoreError } from './errors.ts';
 import type { Generations, Snapshot } from './generations.ts';
@@ -57,15 +58,25 @@ export type LoadAnswer =
 
 export type Load<E extends Kept> = (request: LoadRequest<E>) => Promise<LoadAnswer>;
 
-export interface LoadWork<E extends Kept> {
+/** What a load found out before it asked for the lease: records are valid under these marks. */
+export interface Preparation {
+  readonly marks: string;
+}
+
+export interface LoadWork<E extends Kept, P extends Preparation | undefined = undefined> {
+  /** Before every request for the lease. @throws WarmfeedError STORE_* */
+  prepare?(request: LoadRequest<E>): Promise<P>;
   /** Fills, or gives the lease back. */
-  underLease(request: LoadRequest<E>, token: Uint8Array, snapshot: Snapshot): Promise<LoadAnswer>;
+  underLease(request: LoadRequest<E>, token: Uint8Array, snapshot: Snapshot, prepared: P): Promise<LoadAnswer>;
   uncached(request: LoadRequest<E>, bypass: boolean): Promise<LoadAnswer>;
 }
 
 const LONGEST_PAUSE_MS = 100;
 
-export function createLeasing<E extends Kept>(deps: LoaderDeps, work: LoadWork<E>): Load<E> {
+export function createLeasing<E extends Kept, P extends Preparation | undefined = undefined>(
+  deps: LoaderDeps,
+  work: LoadWork<E, P>,
+): Load<E> {
   const { store, generations, clock, entropy, observe, options } = deps;
 
   async function load(request: LoadRequest<E>): Promise<LoadAnswer> {
@@ -74,7 +85,7 @@ export function createLeasing<E extends Kept>(deps: LoaderDeps, work: LoadWork<E
     for (let turn = 0; ; turn++) {
       const asked = await acquire(request, token);
       if (asked === undefined) return work.uncached(request, true);
-      if (asked.lease.kind === 'granted') return work.underLease(request, token, asked.snapshot);
+      if (asked.lease.kind === 'granted') return work.underLease(request, token, asked.snapshot, asked.prepared);
       const entry = asked.lease.kind === 'live' ? decodeEntry(asked.lease.record) : undefined;
       if (entry !== undefined) return { kind: 'filled', entry, nowMs: generations.storeTime(asked.snapshot) };
       if (!request.wait) return { kind: 'left' };
@@ -86,15 +97,16 @@ export function createLeasing<E extends Kept>(deps: LoaderDeps, work: LoadWork<E
   /** Asks for the lease, under a generation read in the same round trip; undefined: the cache cannot be asked. */
   async function acquire(request: LoadRequest<E>, token: Uint8Array) {
     const { entity, recordKey, force } = request;
-    const ask = (snapshot: Snapshot) =>
-      store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp: generations.stamp(entity, snapshot), force });
     try {
+      const prepared = (await work.prepare?.(request)) as P;
+      const stampOf = (snapshot: Snapshot) => generations.stamp(entity, snapshot, prepared?.marks);
+      const ask = (snapshot: Snapshot) =>
+        store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp: stampOf(snapshot), force });
       const guess = generations.last() ?? (await generations.refresh());
-      const guessed = generations.stamp(entity, guess);
       const [lease, snapshot] = await Promise.all([ask(guess), generations.refresh()]);
       // A generation never comes back, so an equal one was current when the lease was granted.
-      if (generations.stamp(entity, snapshot) === guessed) return { lease, snapshot };
-      return { lease: await ask(snapshot), snapshot };
+      if (equalBytes(stampOf(snapshot), stampOf(guess))) return { lease, snapshot, prepared };
+      return { lease: await ask(snapshot), snapshot, prepared };
     } catch (error) {
       if (!isStoreError(error)) throw error;
       observe({ kind: 'store-failed', during: 'lease', error });

@@ -2,8 +2,8 @@
 // (protocol A and B).
 
 import { hash64 } from './bytes.ts';
+import { createConfirm } from './confirm.ts';
 import { type Entity, type Represented, represent } from './entity.ts';
-import { isSourceError, isStoreError } from './errors.ts';
 import { outcomeOf } from './fill.ts';
 import type { Snapshot } from './generations.ts';
 import {
@@ -17,22 +17,14 @@ import {
   uncached,
 } from './lease.ts';
 import { lifetimeUnder } from './policy.ts';
-import type { SourceRead, Watermark } from './ports.ts';
-import { admit, floorAt, isSeedable, seed } from './watermark.ts';
-
-interface Confirmed {
-  readonly answer: SourceRead;
-  readonly watermark: Watermark;
-}
-
-const CLOSED: Watermark = { state: 'closed' };
-const UNTRACKED: Watermark = { state: 'untracked' };
+import type { ReadOptions, SourceRead, Watermark } from './ports.ts';
+import { admit } from './watermark.ts';
 
 /** The load rejects with WarmfeedError SOURCE_*, ROW_INVALID. */
 export function createLoader(deps: LoaderDeps): Load<Entity> {
-  const { store, keys, generations, clock, entropy, observe, options } = deps;
+  const { store, generations, entropy, observe, options } = deps;
   const quietly = survivor(observe);
-  const seeding = new Set<string>();
+  const confirm = createConfirm(deps);
 
   async function loadUncached(request: LoadRequest<Entity>, bypass: boolean): Promise<LoadAnswer> {
     const answer = await request.entity.source.read(request.key, signalOf(request));
@@ -46,47 +38,14 @@ export function createLoader(deps: LoaderDeps): Load<Entity> {
   ): Promise<LoadAnswer> {
     try {
       const first = await request.entity.source.read(request.key, signalOf(request));
-      const { answer, watermark } = await confirm(request, snapshot, first);
+      const again = (how: ReadOptions) => request.entity.source.read(request.key, how);
+      const asked = { source: request.entity.source, snapshot, again, ...signalOf(request) };
+      const { answer, watermark } = await confirm(first, asked);
       const represented = represent(request.entity, answer.document, entropy.digest);
       return await fill(request, token, snapshot, answer, represented, watermark);
     } catch (error) {
       await quietly('release', store.release(request.recordKey, token));
       throw error;
-    }
-  }
-
-  /**
-   * The watermark to compare with, and a later answer where that makes it cacheable. It is read after the grant:
-   * an invalidation before it has raised the watermark, a later one takes the lease.
-   */
-  async function confirm(request: LoadRequest<Entity>, snapshot: Snapshot, first: SourceRead): Promise<Confirmed> {
-    if (first.isTracked === false) return { answer: first, watermark: UNTRACKED };
-    const { source } = request.entity;
-    const generation = generations.ofSource(source.name, snapshot);
-    const watermarkKey = keys.watermark(source.name, first.partition.id);
-    try {
-      const watermark = await store.watermark(watermarkKey, generation);
-      if (watermark.state === 'newer' && (await generations.heal(source.name, watermark.generation))) {
-        observe({ kind: 'healed', source: source.name });
-      }
-      if (watermark.state === 'known' && first.asOf < watermark.position) {
-        const floor = floorAt(first.partition, watermark.position);
-        // Not worth more of the client's time than waiting for another's load would be.
-        const signal = AbortSignal.any([clock.deadline(options.waitMs), ...(request.signal ? [request.signal] : [])]);
-        const answer = await source.read(request.key, { signal, floor });
-        return { answer, watermark: answer.partition.id === first.partition.id ? watermark : CLOSED };
-      }
-      if (!isSeedable(watermark, source) || seeding.has(watermarkKey)) return { answer: first, watermark };
-      seeding.add(watermarkKey);
-      const answer = await source.read(request.key, signalOf(request)).finally(() => seeding.delete(watermarkKey));
-      // Only the very partition of a watermark can seed it.
-      if (answer.partition.id !== first.partition.id) return { answer, watermark: CLOSED };
-      const at = { source, partition: answer.partition, generation };
-      return { answer, watermark: await seed(deps, at, watermark, answer.asOf) };
-    } catch (error) {
-      if (!isStoreError(error) && !isSourceError(error)) throw error;
-      observe({ kind: 'store-failed', during: 'watermark', error });
-      return { answer: first, watermark: CLOSED };
     }
   }
 

@@ -20,9 +20,11 @@ export interface Cached {
 }
 
 export function createLookUp({ store, generations, observe }: LookUpDeps) {
-  async function one(entity: Kept, recordKey: string): Promise<Cached | undefined> {
+  /** @param marks what else the record is to be valid under, asked for at the same time */
+  async function one(entity: Kept, recordKey: string, marks?: Promise<string>): Promise<Cached | undefined> {
     try {
       const known = generations.current();
+      if (marks !== undefined) return await underMarks(entity, recordKey, known, marks);
       if (known === undefined) {
         const [bytes, snapshot] = await Promise.all([store.get(recordKey), generations.refresh()]);
         return live(entity, entryOf(bytes), snapshot);
@@ -32,6 +34,18 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
     } catch (error) {
       return failed(error);
     }
+  }
+
+  async function underMarks(
+    entity: Kept,
+    recordKey: string,
+    known: Snapshot | undefined,
+    asked: Promise<string>,
+  ): Promise<Cached | undefined> {
+    const [bytes, snapshot, marks] = await Promise.all([store.get(recordKey), known ?? generations.refresh(), asked]);
+    const entry = entryOf(bytes);
+    const found = live(entity, entry, snapshot, marks);
+    return found ?? (known && entry && live(entity, entry, await generations.refresh(), marks));
   }
 
   /** In one round trip, answers in the order of the keys. */
@@ -52,8 +66,8 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
     return Promise.all(recordKeys.map(lookUp));
   }
 
-  function live(entity: Kept, entry: Entry | undefined, snapshot: Snapshot): Cached | undefined {
-    return entry !== undefined && hasStamp(entry, generations.stamp(entity, snapshot))
+  function live(entity: Kept, entry: Entry | undefined, snapshot: Snapshot, marks?: string): Cached | undefined {
+    return entry !== undefined && hasStamp(entry, generations.stamp(entity, snapshot, marks))
       ? { entry, nowMs: generations.storeTime(snapshot) }
       : undefined;
   }

@@ -1,7 +1,7 @@
 // What the core needs from outside. Positions (versions, as-ofs, watermarks) are unsigned 64-bit and only
 // compared within one partition identity.
 
-import type { Key } from './key.ts';
+import type { Key, KeyPart } from './key.ts';
 
 export type Position = bigint;
 
@@ -68,6 +68,35 @@ export interface Change {
   readonly expiresAt?: number;
 }
 
+/** A declared parameter's value, in the canonical form of its type. */
+export type QueryValue = Exclude<KeyPart, undefined>;
+
+export interface QueryStatement {
+  readonly text: string;
+  /** By the names that the text has behind `@`. */
+  readonly values: Readonly<Record<string, QueryValue>>;
+  /** Cosmos DB: the one logical partition that it stays in; undefined: all of them. */
+  readonly partition: Key | undefined;
+  /** Rows at most; of a source that can go on after them, a page. */
+  readonly maxRows: number;
+  /** Where the page before ended. */
+  readonly continuation: string | undefined;
+}
+
+export interface QueryRead {
+  readonly rows: readonly Document[];
+  /** The key of each row, where rows are items; undefined for a row that lacks it. */
+  readonly keys: readonly (Key | undefined)[];
+  /** Undefined: it was answered by several partitions, whose positions have no common order. */
+  readonly at: { readonly asOf: Position; readonly partition: Partition } | undefined;
+  /** See SourceRead. */
+  readonly isTracked: boolean;
+  readonly continuation: string | undefined;
+}
+
+/** @throws WarmfeedError SOURCE_*; QUERY_TOO_LARGE for more rows than the statement may have */
+export type RunQuery = (statement: QueryStatement, options?: ReadOptions) => Promise<QueryRead>;
+
 /** A database container, table, … that answers point reads with truthful positions. */
 export interface Source {
   /** Stable name: part of the names of its watermarks and of its generation. */
@@ -82,6 +111,8 @@ export interface Source {
   readMany(keys: readonly Key[], options?: ReadOptions): Promise<readonly SourceRead[]>;
   /** Keys from end to end, in pages: every item that is there during the whole of it. @throws WarmfeedError SOURCE_* */
   scan(page: { readonly continuation?: string; readonly limit: number }): Promise<ScannedPage>;
+  /** Undefined: it runs no queries. */
+  readonly query?: RunQuery;
   /** Rejects where the source cannot be used at all. @throws WarmfeedError SOURCE_* */
   check(): Promise<void>;
   /** A client's read-your-writes token. @throws WarmfeedError BAD_REQUEST */
@@ -263,6 +294,8 @@ export type FillOutcome =
   | 'stored-provisionally'
   | 'too-large'
   | 'other-key'
+  /** Something of a query's result changed while it was loaded. */
+  | 'tags'
   | 'watermark'
   | 'generation'
   | 'closed'

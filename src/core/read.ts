@@ -55,6 +55,8 @@ export interface Loading<E extends Kept> {
   readonly load: Load<E>;
   /** Only where a request can have a floor. */
   readonly above?: (request: ReadRequest<E>, floor: Floor, signal: AbortSignal) => Promise<Represented>;
+  /** What its records must be valid under now, besides the generations. */
+  readonly marks?: (entity: E, key: Key) => Promise<string>;
 }
 
 /** The reader of entities. */
@@ -68,7 +70,7 @@ export function createReader(deps: ReaderDeps): Reader {
   });
 }
 
-export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above }: Loading<E>): Reader<E> {
+export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, marks }: Loading<E>): Reader<E> {
   const { keys, entropy, observe } = deps;
   const { one: lookUp } = createLookUp(deps);
   const flights = new Map<string, Promise<LoadAnswer>>();
@@ -77,7 +79,7 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above }
   async function read(request: ReadRequest<E>): Promise<ReadAnswer> {
     const { entity, key, directives, floor } = request;
     const recordKey = keys.record(entity.name, key);
-    const cached = await lookUp(entity, recordKey);
+    const cached = await lookUp(entity, recordKey, marks?.(entity, key));
     if (floor !== undefined && above !== undefined && !reaches(cached, floor)) {
       if (directives.onlyIfCached) return { kind: 'not-cached' };
       // It never changes the cache: nobody else asked for this.
@@ -102,7 +104,7 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above }
     } catch (error) {
       if (!isSourceError(error)) throw error;
       observe({ kind: 'source-failed', entity: entity.name, error });
-      return staleOr(error, entity, recordKey);
+      return staleOr(error, request, recordKey);
     }
   }
 
@@ -128,9 +130,9 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above }
     background.add(work);
   }
 
-  async function staleOr(error: unknown, entity: Kept, recordKey: string): Promise<ReadAnswer> {
+  async function staleOr(error: unknown, { entity, key }: ReadRequest<E>, recordKey: string): Promise<ReadAnswer> {
     // Looked up again: an invalidation may have come since.
-    const cached = await lookUp(entity, recordKey);
+    const cached = await lookUp(entity, recordKey, marks?.(entity, key));
     if (cached === undefined || !servesOnError(cached.entry, cached.nowMs, entity.staleIfErrorMs)) throw error;
     return { kind: 'cached', how: 'stale-if-error', ...cached, collapsed: false };
   }

@@ -4,7 +4,7 @@
 import { hash64 } from './bytes.ts';
 import { createFiller, type Fill, type FillerDeps } from './fill.ts';
 import type { Snapshot } from './generations.ts';
-import type { RedisKeys } from './key.ts';
+import { keyText, type RedisKeys } from './key.ts';
 import { letterOf, type Work } from './page.ts';
 import type { Clock, DeadLetter, Partition, Position, Source, SourceRead, Watermark } from './ports.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
@@ -23,7 +23,12 @@ export interface PagePosition {
   readonly snapshot: Snapshot;
   /** Read after all invalidations. */
   readonly watermark: Watermark;
+  /** Read already, and need not be read again. */
+  readonly answers: Answers;
 }
+
+/** By the text of the key: what was read after the leases were taken. */
+export type Answers = ReadonlyMap<string, SourceRead>;
 
 export interface RefreshReport {
   readonly refreshed: number;
@@ -46,11 +51,11 @@ export function createRefresh(deps: RefreshDeps) {
     const { watermark, highest, partition } = page;
     const isBehind = source.changesHold === 'keys' || highest < (watermark.state === 'known' ? watermark.position : 0n);
     if (watermark.state === 'known' && isBehind) {
-      const answers = await readAgain(held, partition, watermark.position);
+      const answers = await readAgain(held, page, watermark.position);
       return { fills: admitted(held, answers, partition, watermark), reread: answers.length };
     }
     if (isSeedable(watermark, source)) {
-      const answers = await readAgain(held, partition, watermark.pending);
+      const answers = await readAgain(held, page, watermark.pending);
       const known = await seedWith(answers, page, watermark);
       return { fills: admitted(held, answers, partition, known), reread: answers.length };
     }
@@ -66,11 +71,11 @@ export function createRefresh(deps: RefreshDeps) {
     return { fills, reread: 0 };
   }
 
-  function readAgain(held: readonly Work[], partition: Partition, least: Position): Promise<readonly SourceRead[]> {
+  async function readAgain(held: readonly Work[], page: PagePosition, least: Position): Promise<readonly SourceRead[]> {
+    const read = held.map(({ change }) => page.answers.get(keyText(change.key)));
+    if (read.every((answer) => answer !== undefined)) return read;
     const keys = held.map(({ change }) => change.key);
-    // What comes after the leases have ended is refused anyway.
-    const signal = deps.clock.deadline(options.leaseMs);
-    return source.readMany(keys, { floor: floorAt(partition, least), signal });
+    return source.readMany(keys, { floor: floorAt(page.partition, least) });
   }
 
   async function seedWith(

@@ -4,15 +4,19 @@
 import { hash64 } from './bytes.ts';
 import type { Entity } from './entity.ts';
 import { allSettled } from './fill.ts';
-import { type Page, planPage } from './page.ts';
-import type { BatchReport, DeadLetter, Partition } from './ports.ts';
-import { createRefresh, type RefreshDeps } from './refresh.ts';
-import { closeAncestors } from './watermark.ts';
+import { keyText } from './key.ts';
+import { type Page, planPage, type Work } from './page.ts';
+import type { BatchReport, DeadLetter, Partition, SourceRead, Watermark } from './ports.ts';
+import type { QueryChanges } from './query-changes.ts';
+import { type Answers, createRefresh, type RefreshDeps } from './refresh.ts';
+import { closeAncestors, floorAt } from './watermark.ts';
 
 export interface SyncDeps extends RefreshDeps {
   /** All entities of the source. */
   readonly entities: readonly Entity[];
   readonly options: RefreshDeps['options'] & { readonly fenceMs: number };
+  /** Undefined: no results of queries are cached. */
+  readonly queries?: QueryChanges;
 }
 
 export interface PageOrigin {
@@ -89,6 +93,7 @@ export function createSync(deps: SyncDeps) {
       store.watermark(watermarkKey, generation),
       allSettled(invalidations),
     ]);
+    const answers = await tellQueries(works, partition, watermark);
     const held = works.filter((_, i) => replies[i] === 'leased');
     const ignored = replies.filter((reply) => reply === 'ignored').length;
 
@@ -97,7 +102,32 @@ export function createSync(deps: SyncDeps) {
       observe({ kind: 'healed', source: source.name });
     }
     if (held.length === 0) return { ...NOTHING, ignored };
-    return { ...(await refresh(held, { partition, highest, snapshot, watermark })), ignored };
+    return { ...(await refresh(held, { partition, highest, snapshot, watermark, answers })), ignored };
+  }
+
+  /**
+   * After the watermark was raised. Where changes only name keys, the rows tell their tags; they are read after the
+   * leases were taken, so that the refresh can use them too.
+   */
+  async function tellQueries(works: readonly Work[], partition: Partition, watermark: Watermark): Promise<Answers> {
+    const { queries } = deps;
+    const concerned = deps.entities.filter((entity) => queries?.concerns(entity));
+    if (queries === undefined || concerned.length === 0) return new Map();
+    const changes = new Map(works.map(({ change }) => [keyText(change.key), change]));
+    const answers = new Map<string, SourceRead>();
+    if (source.changesHold === 'keys') {
+      const least = watermark.state === 'known' ? { floor: floorAt(partition, watermark.position) } : {};
+      const read = await source.readMany(
+        Array.from(changes.values(), ({ key }) => key),
+        least,
+      );
+      [...changes.keys()].forEach((text, i) => answers.set(text, read[i] as SourceRead));
+    }
+    const items = Array.from(changes, ([text, { key, document }]) => {
+      return { key, document: source.changesHold === 'keys' ? answers.get(text)?.document : document };
+    });
+    await allSettled(concerned.map((entity) => queries.apply(entity, items)));
+    return answers;
   }
 
   /** After the evictions, so that a letter that cannot be written costs nothing but itself. */

@@ -23,6 +23,10 @@ import fill from './lua/fill.lua';
 import generations from './lua/generations.lua';
 import invalidate from './lua/invalidate.lua';
 import lease from './lua/lease.lua';
+import queryAdmit from './lua/query-admit.lua';
+import queryCapture from './lua/query-capture.lua';
+import queryChange from './lua/query-change.lua';
+import queryHot from './lua/query-hot.lua';
 import release from './lua/release.lua';
 import seed from './lua/seed.lua';
 import sessionCreate from './lua/session-create.lua';
@@ -55,6 +59,10 @@ export const SCRIPTS = {
   generations: script(generations, undefined),
   invalidate: script(invalidate, 7),
   lease: script(lease, 4),
+  'query-admit': script(queryAdmit, undefined),
+  'query-capture': script(queryCapture, undefined),
+  'query-change': script(queryChange, undefined),
+  'query-hot': script(queryHot, 3),
   release: script(release, 1),
   seed: script(seed, 2),
   'session-create': script(sessionCreate, 5),
@@ -190,11 +198,11 @@ function hex16(position: Position): string {
   return position.toString(16).padStart(16, '0');
 }
 
-function nonce(): string {
+export function nonce(): string {
   return randomBytes(8).toString('hex');
 }
 
-function random8(): string {
+export function random8(): string {
   return randomBytes(4).toString('hex');
 }
 
@@ -202,7 +210,7 @@ function text(reply: unknown): string {
   return typeof reply === 'number' || Buffer.isBuffer(reply) ? reply.toString() : '';
 }
 
-function texts(reply: unknown): string[] {
+export function texts(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(text) : [];
 }
 

@@ -36,6 +36,7 @@ const COLUMN_TYPES: Readonly<Record<KeyColumn['type'], readonly string[]>> = {
   bigint: ['tinyint', 'smallint', 'int', 'bigint'],
   uuid: ['uniqueidentifier'],
   date: ['date'],
+  number: [],
   boolean: ['bit'],
   scalar: [],
 };

@@ -33,6 +33,7 @@ const COLUMN_TYPES: Readonly<Record<KeyColumn['type'], readonly string[]>> = {
   bigint: ['int2', 'int4', 'int8'],
   uuid: ['uuid'],
   date: ['date'],
+  number: [],
   boolean: ['bool'],
   scalar: [],
 };

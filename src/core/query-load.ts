@@ -1,0 +1,133 @@
+// Loading a query's result: the state of its tags is captured before the load, and it is stored only if none of them,
+// and none of its rows, changed since (protocol D: capture, load, check with membership, then the entry).
+
+import { createConfirm } from './confirm.ts';
+import { outcomeOf } from './fill.ts';
+import type { Snapshot } from './generations.ts';
+import { keyText } from './key.ts';
+import {
+  createLeasing,
+  type Load,
+  type LoadAnswer,
+  type LoaderDeps,
+  type LoadRequest,
+  type Preparation,
+  signalOf,
+  survivor,
+  uncached,
+} from './lease.ts';
+import { lifetimeUnder } from './policy.ts';
+import type { Guarantee, QueryRead, ReadOptions } from './ports.ts';
+import { dependenciesOf, type Query, representRows, statementOf } from './query.ts';
+import type { Capture, QueryStore } from './query-ports.ts';
+import { admit } from './watermark.ts';
+
+export interface QueryLoaderDeps extends LoaderDeps {
+  readonly queries: QueryStore;
+}
+
+interface Captured extends Preparation {
+  readonly captures: readonly Capture[];
+}
+
+/** Of no partition: entries are valid by their marks, not by positions. */
+const LINEAGE = new Uint8Array(8);
+
+/** The load rejects with WarmfeedError SOURCE_*, ROW_INVALID, QUERY_TOO_LARGE. */
+export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
+  const { store, keys, generations, entropy, observe, options, queries } = deps;
+  const quietly = survivor(observe);
+  const confirm = createConfirm(deps);
+
+  async function prepare({ entity: query, key }: LoadRequest<Query>): Promise<Captured> {
+    const captures = await Promise.all(
+      dependenciesOf(query, key).map(({ entity, tags }) => queries.capture(keys.queryIndex(entity.name), tags)),
+    );
+    return { captures, marks: captures.map(({ marks }) => marks).join('/') };
+  }
+
+  async function underLease(
+    request: LoadRequest<Query>,
+    token: Uint8Array,
+    snapshot: Snapshot,
+    captured: Captured,
+  ): Promise<LoadAnswer> {
+    const { entity: query, recordKey } = request;
+    try {
+      const { read, guarantee, outcome } = await load(request, snapshot);
+      const represented = representRows(query, read, entropy.digest);
+      const refused =
+        outcome ?? (represented.cacheable ? await quietly('admit', check(request, captured, read)) : 'too-large');
+      if (guarantee === undefined || refused !== 'admitted') {
+        if (refused !== undefined && refused !== 'admitted') {
+          observe({ kind: 'fill', entity: query.name, by: 'read', outcome: refused });
+        }
+        await quietly('release', store.release(recordKey, token));
+        return uncached(represented, false);
+      }
+      const life = lifetimeUnder(guarantee, options.provisionalMs, query, represented, {
+        jitter: options.jitter,
+        random: entropy.random(),
+      });
+      const stamp = generations.stamp(query, snapshot, captured.marks);
+      const at = { identity: LINEAGE, version: 0n, asOf: 0n };
+      const fill = store.fill(recordKey, { token, stamp, guarantee, value: represented.value, ...at, ...life });
+      const filled = await quietly('fill', fill);
+      if (filled === undefined) return uncached(represented, false);
+      observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee) });
+      if (filled !== 'stored') return uncached(represented, false);
+      return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
+    } catch (error) {
+      await quietly('release', store.release(recordKey, token));
+      throw error;
+    }
+  }
+
+  /** What a result may be stored under: one partition's positions close what a lagging replica leaves open. */
+  async function load(request: LoadRequest<Query>, snapshot: Snapshot): Promise<Loaded> {
+    const { entity: query, key } = request;
+    const statement = statementOf(query, key);
+    const run = (how: ReadOptions) => query.run(statement, how);
+    const first = await run(signalOf(request));
+    if (!first.isTracked) return { read: first, guarantee: 'leased' };
+    if (first.at === undefined || query.of.length > 1) return { read: first, guarantee: 'fenced' };
+    const again = async (how: ReadOptions) => positioned(await run(how));
+    const { source } = query.of[0];
+    const { answer, watermark } = await confirm(positioned(first), { source, snapshot, again, ...signalOf(request) });
+    const admission = admit(watermark, answer.asOf, options.provisionalMs);
+    return 'refused' in admission
+      ? { read: answer.read, guarantee: undefined, outcome: admission.refused }
+      : { read: answer.read, guarantee: admission.guarantee };
+  }
+
+  async function check({ entity: query, key }: LoadRequest<Query>, { captures }: Captured, read: QueryRead) {
+    const items = query.isOfItems ? read.keys.flatMap((item) => (item === undefined ? [] : [keyText(item)])) : [];
+    const admitted = await Promise.all(
+      dependenciesOf(query, key).map(({ entity, tags }, i) =>
+        queries.admit(keys.queryIndex(entity.name), captures[i] as Capture, tags, i === 0 ? items : []),
+      ),
+    );
+    return admitted.every(Boolean) ? ('admitted' as const) : ('tags' as const);
+  }
+
+  return createLeasing(deps, {
+    prepare,
+    underLease,
+    uncached: async (request, bypass) => {
+      const read = await request.entity.run(statementOf(request.entity, request.key), signalOf(request));
+      return uncached(representRows(request.entity, read, entropy.digest), bypass);
+    },
+  });
+}
+
+interface Loaded {
+  readonly read: QueryRead;
+  readonly guarantee: Guarantee | undefined;
+  readonly outcome?: 'watermark' | 'generation' | 'closed';
+}
+
+/** An answer of several partitions, where one was expected, has no place in the order of any. */
+function positioned(read: QueryRead) {
+  const { asOf, partition } = read.at ?? { asOf: 0n, partition: { id: '', ancestors: [] } };
+  return { read, asOf, partition };
+}
