@@ -1,7 +1,7 @@
 // The world over a table of PostgreSQL in memory: processes that read, and poll its outbox.
 
 import { createPoller } from '../../src/core/poll.ts';
-import type { Store } from '../../src/core/ports.ts';
+import type { ChangeLog, Store } from '../../src/core/ports.ts';
 import { createMemoryPostgres } from './memory-postgres.ts';
 import { createWorld, type WorldOptions } from './world.ts';
 
@@ -16,15 +16,18 @@ export function createPostgresWorld({ pageSize = 1000, ...options }: PostgresWor
   /** @param reached what the process has for a store */
   function process(reached?: (store: Store) => Store) {
     const made = world.process({}, reached);
+    // Its own, so that a test can break it for one process.
+    const log: ChangeLog = { poll: (...args) => database.log.poll(...args), prune: () => database.log.prune() };
     const poller = createPoller({
       ...made.deps,
-      log: database.log,
+      log,
       sync: made.sync,
       entities: ['widget'],
       options: { pauseMs: 200, pageSize, pruneMs: 60_000 },
     });
     return {
       ...made,
+      log,
       poller,
       /** One poll. @throws what it failed with */
       poll: () => poller.follow(world.clock.now(), new AbortController().signal),
