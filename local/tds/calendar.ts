@@ -36,8 +36,12 @@ export function parseTicks(text: string): bigint | undefined {
 
 export function ticksText(ticks: bigint): string {
   const whole = Number(ticks / 10_000_000n);
-  const fraction = String(ticks % 10_000_000n).padStart(7, '0').replace(/0+$/, '');
-  const time = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60].map((part) => pad(part, 2)).join(':');
+  const fraction = String(ticks % 10_000_000n)
+    .padStart(7, '0')
+    .replace(/0+$/, '');
+  const time = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+    .map((part) => pad(part, 2))
+    .join(':');
   return fraction === '' ? time : `${time}.${fraction}`;
 }
 

@@ -37,7 +37,7 @@ export function createCertificate(now = new Date()): Certificate {
     extension(oids.constraints, sequence(der(0x01, Buffer.from([0xff])))),
   );
   const serial = randomBytes(8);
-  serial[0] = (serial[0] ?? 0) & 0x7f | 0x40;
+  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
   const contents = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, serial),

@@ -125,4 +125,3 @@ export function truncate(scope: Scope): Sql {
   scope.cursor.expect('truncate', 'table');
   return [`TRUNCATE TABLE ${takeTable(scope).quoted}`];
 }
-

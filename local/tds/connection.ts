@@ -116,5 +116,7 @@ function refusalOf({ user, password, database }: Login, options: ConnectionOptio
     return new SqlError(18_456, `Login failed for user '${user}'.`, { severity: 14 });
   }
   if (database === '' || database.toLowerCase() === options.database.name.toLowerCase()) return undefined;
-  return new SqlError(4060, `Cannot open database "${database}" requested by the login. The login failed.`, { severity: 11 });
+  return new SqlError(4060, `Cannot open database "${database}" requested by the login. The login failed.`, {
+    severity: 11,
+  });
 }

@@ -11,8 +11,19 @@ const scripts = ['types', 'functions', 'tracking', 'catalog'];
 
 /** PostgreSQL's own types by number. */
 const builtIn: Record<number, string> = {
-  16: 'bool', 17: 'bytea', 20: 'int8', 21: 'int2', 23: 'int4', 26: 'oid', 700: 'float4', 701: 'float8',
-  1082: 'date', 1083: 'time', 1114: 'timestamp', 1700: 'numeric', 2950: 'uuid',
+  16: 'bool',
+  17: 'bytea',
+  20: 'int8',
+  21: 'int2',
+  23: 'int4',
+  26: 'oid',
+  700: 'float4',
+  701: 'float8',
+  1082: 'date',
+  1083: 'time',
+  1114: 'timestamp',
+  1700: 'numeric',
+  2950: 'uuid',
 };
 
 export type Rows = pg.QueryArrayResult<(string | null)[]>;
@@ -67,13 +78,19 @@ export async function run(client: pg.Client, text: string): Promise<Rows[]> {
 }
 
 /** Names and types of a result: of a column as it was declared, of an expression by what PostgreSQL says. */
-export async function describe(database: Database, client: pg.Client, result: Rows, hints: readonly Hint[] = []): Promise<Column[]> {
+export async function describe(
+  database: Database,
+  client: pg.Client,
+  result: Rows,
+  hints: readonly Hint[] = [],
+): Promise<Column[]> {
   await learn(database, client, result);
   const hintOf = hintsByPosition(hints, result.fields.length);
   return result.fields.map((field, at): Column => {
     const declared = database.declared.get(`${field.tableID}.${field.columnID}`);
     const hint = hintOf(at);
-    const type = hint?.type ?? declared?.type ?? typeOfPg(database.types[field.dataTypeID] ?? '', field.dataTypeModifier);
+    const type =
+      hint?.type ?? declared?.type ?? typeOfPg(database.types[field.dataTypeID] ?? '', field.dataTypeModifier);
     return { name: hint?.name ?? declared?.name ?? unsaid(field.name), type: withScale(type, result, at) };
   });
 }
@@ -94,7 +111,13 @@ function hintsByPosition(hints: readonly Hint[], length: number): (at: number) =
 function withScale(type: SqlType, result: Rows, at: number): SqlType {
   if (type.name !== 'decimal' || type.scale !== undefined) return type;
   const scales = result.rows.map((row) => row[at]?.split('.')[1]?.length ?? 0);
-  return { ...type, scale: Math.min(38, scales.reduce((most, scale) => Math.max(most, scale), 0)) };
+  return {
+    ...type,
+    scale: Math.min(
+      38,
+      scales.reduce((most, scale) => Math.max(most, scale), 0),
+    ),
+  };
 }
 
 async function learn({ declared }: Database, client: pg.Client, { fields }: Rows): Promise<void> {

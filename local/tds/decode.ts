@@ -65,7 +65,10 @@ function dateType(id: number, reader: Reader): [SqlType, Read] {
   const scale = reader.u8();
   const ticksOf = (bytes: Buffer): bigint => readUint(bytes) * 10n ** BigInt(7 - scale);
   if (id === 0x29) return [{ name: 'time', scale }, (bytes) => ticksText(ticksOf(bytes))];
-  const moment = (bytes: Buffer) => ({ day: Number(readUint(bytes.subarray(-3))), ticks: ticksOf(bytes.subarray(0, -3)) });
+  const moment = (bytes: Buffer) => ({
+    day: Number(readUint(bytes.subarray(-3))),
+    ticks: ticksOf(bytes.subarray(0, -3)),
+  });
   if (id === 0x2a) return [{ name: 'datetime2', scale }, (bytes) => momentText(moment(bytes))];
   const read = (bytes: Buffer): string => {
     const minutes = bytes.readInt16LE(bytes.length - 2);

@@ -3,7 +3,16 @@ import { notEmulated, syntaxError } from './errors.ts';
 import { expression } from './expression.ts';
 import { type Scope, takeName, takeTable, type TableName } from './scope.ts';
 import { identifier, quoted, render, type Sql, sql } from './sql.ts';
-import { defaultCollation, isBounded, isText, parseType, pgCollation, pgType, type SqlType, typeText } from './types.ts';
+import {
+  defaultCollation,
+  isBounded,
+  isText,
+  parseType,
+  pgCollation,
+  pgType,
+  type SqlType,
+  typeText,
+} from './types.ts';
 
 interface TableParts {
   table: TableName;
@@ -165,7 +174,10 @@ export function drop(scope: Scope): Sql {
   const statements: string[] = [];
   do {
     const { quoted: name, schema, name: called } = takeTable(scope);
-    statements.push(`DROP TABLE ${existing}${name}`, `SELECT tds.forget_tracking(${quoted(`${schema}.${called}`.toLowerCase())})`);
+    statements.push(
+      `DROP TABLE ${existing}${name}`,
+      `SELECT tds.forget_tracking(${quoted(`${schema}.${called}`.toLowerCase())})`,
+    );
   } while (cursor.accept(','));
   return [statements.join('; ')];
 }
@@ -187,7 +199,9 @@ export function alterTable(scope: Scope): Sql {
     const parts: TableParts = { table, inside: [], after: [] };
     do if (!constraint(scope, parts)) columnDefinition(scope, parts);
     while (cursor.accept(','));
-    const added = parts.inside.flatMap((part, at) => sql(at === 0 ? '' : ', ', isConstraint(part) ? 'ADD ' : 'ADD COLUMN ', part));
+    const added = parts.inside.flatMap((part, at) =>
+      sql(at === 0 ? '' : ', ', isConstraint(part) ? 'ADD ' : 'ADD COLUMN ', part),
+    );
     return sql(`${start} `, added, parts.after.length > 0 ? `; ${parts.after.join('; ')}` : '');
   }
   if (cursor.accept('drop', 'column')) return [`${start} DROP COLUMN ${identifier(takeName(scope))}`];
@@ -195,7 +209,8 @@ export function alterTable(scope: Scope): Sql {
   throw notEmulated(`ALTER TABLE … ${cursor.peek().text}`);
 }
 
-const isConstraint = ([first]: Sql): boolean => typeof first === 'string' && /^(CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN)/.test(first);
+const isConstraint = ([first]: Sql): boolean =>
+  typeof first === 'string' && /^(CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN)/.test(first);
 
 const settings: Record<string, string> = { read_committed_snapshot: 'read_committed_snapshot' };
 

@@ -45,7 +45,8 @@ export async function startTdsEmulator(options: TdsEmulatorOptions): Promise<Tds
   const { control, hooks } = createControl({
     kill,
     connections: () => sockets.size,
-    expire: async (table, version) => void (await database.admin.query('SELECT tds.clean_up($1, $2)', [table, version])),
+    expire: async (table, version) =>
+      void (await database.admin.query('SELECT tds.clean_up($1, $2)', [table, version])),
   });
   const certificate = createCertificate();
   const context = secureContext(certificate);

@@ -146,13 +146,13 @@ function encodeFloat(text: string, double: boolean): Buffer {
 function scaledDigits(text: string, scale: number): bigint {
   const parts = /^(-?)(\d*)\.?(\d*)$/.exec(text);
   const [, sign = '', whole = '', fraction = ''] = parts ?? [];
-  if (!parts || /[1-9]/.test(fraction.slice(scale))) throw new SqlError(8114, `The emulator cannot send ${text} as decimal.`);
+  if (!parts || /[1-9]/.test(fraction.slice(scale)))
+    throw new SqlError(8114, `The emulator cannot send ${text} as decimal.`);
   const digits = BigInt(`${whole}${fraction.slice(0, scale).padEnd(scale, '0')}` || '0');
   return sign === '-' ? -digits : digits;
 }
 
-const encodeTime = (ticks: bigint, scale: number): Buffer =>
-  uint(ticks / 10n ** BigInt(7 - scale), timeBytes(scale));
+const encodeTime = (ticks: bigint, scale: number): Buffer => uint(ticks / 10n ** BigInt(7 - scale), timeBytes(scale));
 
 const encodeMoment = ({ day, ticks }: Moment, scale: number): Buffer =>
   Buffer.concat([encodeTime(ticks, scale), uint(BigInt(day), 3)]);

@@ -153,7 +153,8 @@ const mappings: Record<string, Mapping> = {
   '42803': (error) => new SqlError(8120, `Column is invalid in the select list. (${error.message})`),
   '3F000': (error) => new SqlError(2760, `The specified schema name "${quotedIn(error)[0] ?? '?'}" does not exist.`),
   '55P03': () => new SqlError(1222, 'Lock request time out period exceeded.'),
-  '57P01': () => new SqlError(596, 'Cannot continue the execution because the session is in the kill state.', { severity: 21 }),
+  '57P01': () =>
+    new SqlError(596, 'Cannot continue the execution because the session is in the kill state.', { severity: 21 }),
 };
 
 /** @returns the SQL Server error that stands for one of PostgreSQL's; 40000 and its text where there is none. */

@@ -173,10 +173,19 @@ const binaryText = (text: string): string => {
   return `\\x${digits.length % 2 === 0 ? digits : `0${digits}`}`;
 };
 
-export const globalVariables = ['@@rowcount', '@@trancount', '@@version', '@@spid', '@@error', '@@servername', '@@max_precision'];
+export const globalVariables = [
+  '@@rowcount',
+  '@@trancount',
+  '@@version',
+  '@@spid',
+  '@@error',
+  '@@servername',
+  '@@max_precision',
+];
 
 function globalVariable(_: Scope, { value, text }: Token): string {
-  if (!globalVariables.includes(value)) throw new SqlError(137, `The emulator does not have ${text}.`, { severity: 15 });
+  if (!globalVariables.includes(value))
+    throw new SqlError(137, `The emulator does not have ${text}.`, { severity: 15 });
   return value;
 }
 

@@ -84,7 +84,10 @@ export function functionCall(scope: Scope, parsers: Parsers): Sql | undefined {
   const special = specials[value];
   if (special) return special(scope, parsers);
   const definition = scalars[value] ?? windows[value];
-  if (!definition) throw new SqlError(195, `'${text}' is not a recognized built-in function name. The emulator does not have it.`, { severity: 15 });
+  if (!definition)
+    throw new SqlError(195, `'${text}' is not a recognized built-in function name. The emulator does not have it.`, {
+      severity: 15,
+    });
   const given = argumentList(scope, parsers);
   const [least, most] = definition.arguments;
   if (given.length < least || given.length > most) {
@@ -92,7 +95,8 @@ export function functionCall(scope: Scope, parsers: Parsers): Sql | undefined {
   }
   const result = definition.emit(...given);
   if (!(value in windows)) return result;
-  if (!cursor.at('over')) throw new SqlError(10_753, `The function '${value}' must have an OVER clause.`, { severity: 15 });
+  if (!cursor.at('over'))
+    throw new SqlError(10_753, `The function '${value}' must have an OVER clause.`, { severity: 15 });
   return sql(result, over(scope, parsers));
 }
 
@@ -218,19 +222,34 @@ export function conversion(value: Sql, { type, trying = false, constant = false,
 }
 
 const parts: Record<string, string> = {
-  year: 'year', yy: 'year', yyyy: 'year',
-  month: 'month', mm: 'month', m: 'month',
-  day: 'day', dd: 'day', d: 'day',
-  hour: 'hour', hh: 'hour',
-  minute: 'minute', mi: 'minute', n: 'minute',
-  second: 'second', ss: 'second', s: 'second',
-  millisecond: 'millisecond', ms: 'millisecond',
+  year: 'year',
+  yy: 'year',
+  yyyy: 'year',
+  month: 'month',
+  mm: 'month',
+  m: 'month',
+  day: 'day',
+  dd: 'day',
+  d: 'day',
+  hour: 'hour',
+  hh: 'hour',
+  minute: 'minute',
+  mi: 'minute',
+  n: 'minute',
+  second: 'second',
+  ss: 'second',
+  s: 'second',
+  millisecond: 'millisecond',
+  ms: 'millisecond',
 };
 
 function datePart(scope: Scope, parsers: Parsers, name: string): Sql {
   const { value, text } = scope.cursor.next();
   const part = parts[value];
-  if (!part) throw new SqlError(155, `'${text}' is not a recognized datepart option. The emulator does not have it.`, { severity: 15 });
+  if (!part)
+    throw new SqlError(155, `'${text}' is not a recognized datepart option. The emulator does not have it.`, {
+      severity: 15,
+    });
   scope.cursor.expect(',');
   return sql(`${name}('${part}', `, joined(argumentList(scope, parsers), ', '), ')');
 }

@@ -64,7 +64,10 @@ export async function perform(statement: Leaf, execution: Execution): Promise<vo
     case 'raise':
       return raise(statement, execution);
     case 'rethrow':
-      throw execution.caught ?? new SqlError(10_704, 'To rethrow an error, a THROW statement must be used inside a CATCH block.');
+      throw (
+        execution.caught ??
+        new SqlError(10_704, 'To rethrow an error, a THROW statement must be used inside a CATCH block.')
+      );
     case 'wait':
       return void (await sleep(statement.milliseconds, undefined, { signal: execution.cancelled }));
     case 'execute':
@@ -97,7 +100,10 @@ async function assign(variable: string, { type, value }: Assignment, execution: 
 const storable = (value: Sql, type: SqlType): Sql =>
   type.name === 'datetimeoffset'
     ? sql('tds.text_of(', conversion(value, { type }), ', 0, -1)')
-    : conversion(value, { type, constant: value.length === 1 && typeof value[0] === 'string' && value[0].startsWith("'") });
+    : conversion(value, {
+        type,
+        constant: value.length === 1 && typeof value[0] === 'string' && value[0].startsWith("'"),
+      });
 
 async function select(query: Query, execution: Execution): Promise<void> {
   if (query.assigned.length > 0) return selectInto(query, execution);

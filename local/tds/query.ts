@@ -133,7 +133,11 @@ function selectList(scope: Scope): { items: Sql[]; hints: Hint[]; assigned: stri
     }
   } while (cursor.accept(','));
   if (assigned.length > 0 && assigned.length < items.length) {
-    throw new SqlError(141, 'A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.', { severity: 15 });
+    throw new SqlError(
+      141,
+      'A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.',
+      { severity: 15 },
+    );
   }
   return { items, hints, assigned };
 }
@@ -158,10 +162,12 @@ export function selectItem(scope: Scope): { item: Sql; hint: Hint } {
   }
   const typed = first.kind === 'variable' ? scope.variables.get(first.value) : undefined;
   const item = expression(scope);
-  const bare = item.length === 1 && typeof item[0] === 'string' ? /^(?:"[^"]+"|new|old)?\.?"([^"]+)"$/.test(item[0]) : false;
+  const bare =
+    item.length === 1 && typeof item[0] === 'string' ? /^(?:"[^"]+"|new|old)?\.?"([^"]+)"$/.test(item[0]) : false;
   const last = lastName(scope, bare);
   const name = alias(scope);
-  if (name !== undefined) return { item: sql(item, ` AS ${identifier(name)}`), hint: { name, type: only(item, typed) } };
+  if (name !== undefined)
+    return { item: sql(item, ` AS ${identifier(name)}`), hint: { name, type: only(item, typed) } };
   return { item: bare ? item : sql(item, ' AS "?column?"'), hint: { name: last, type: only(item, typed) } };
 }
 
@@ -197,7 +203,9 @@ function ordering(scope: Scope, { aliases, byName }: Ordering): Sql {
     if (item.length !== 1 || typeof text !== 'string') return false;
     return /^\d+$/.test(text) || (text.startsWith('"') && aliases.includes(text.slice(1, -1)));
   };
-  const list = orderList(scope, expression, (item) => (byName || isResult(item) ? item : sql('tds.sort_key(', item, ')')));
+  const list = orderList(scope, expression, (item) =>
+    byName || isResult(item) ? item : sql('tds.sort_key(', item, ')'),
+  );
   const order = sql(' ORDER BY ', list);
   if (!cursor.accept('offset')) return order;
   const offset = expression(scope);

@@ -53,13 +53,19 @@ export function createSession({ database, client, hooks, id, nextDescriptor }: S
     globalVariables.map((name) => [name, last.get(name) ?? { type: { name: 'int' }, text: '0' }]);
 
   async function runText(text: string, given: readonly Parameter[], reply: Buffer[], scope: 'batch' | 'call') {
-    const before = await hooks.before({ text, parameters: Object.fromEntries(given.map((one) => [one.name, one.text])) });
+    const before = await hooks.before({
+      text,
+      parameters: Object.fromEntries(given.map((one) => [one.name, one.text])),
+    });
     if (before === 'kill') {
       killed = true;
       return undefined;
     }
     cancelled.signal.throwIfAborted();
-    const variables = new Map<string, Value>([...globals(), ...given.map((one) => [one.name.toLowerCase(), one] as const)]);
+    const variables = new Map<string, Value>([
+      ...globals(),
+      ...given.map((one) => [one.name.toLowerCase(), one] as const),
+    ]);
     const declared = new Map<string, SqlType>(given.map((one) => [one.name.toLowerCase(), one.type]));
     const live = liveVariables(variables);
     const statements = parseStatements(text, declared, database.name);
@@ -100,7 +106,11 @@ export function createSession({ database, client, hooks, id, nextDescriptor }: S
   }
 
   /** As procedures do: isolation and options are the caller's again when it ends. */
-  async function executeText({ text, declaration }: Prepared, given: readonly Parameter[], reply: Buffer[]): Promise<void> {
+  async function executeText(
+    { text, declaration }: Prepared,
+    given: readonly Parameter[],
+    reply: Buffer[],
+  ): Promise<void> {
     const { depth, level } = transaction;
     const parameters = declaredParameters(declaration, given);
     const result = await runText(text, parameters, reply, 'call');
@@ -141,7 +151,8 @@ export function createSession({ database, client, hooks, id, nextDescriptor }: S
   async function transactionStep(body: Buffer, reply: Buffer[]): Promise<void> {
     const request = parseTransaction(body);
     if (request.step === 'begin') {
-      if (request.isolation !== 0) transaction.level = request.isolation === snapshotIsolation ? 'snapshot' : 'read committed';
+      if (request.isolation !== 0)
+        transaction.level = request.isolation === snapshotIsolation ? 'snapshot' : 'read committed';
       if (request.isolation > 2 && request.isolation !== snapshotIsolation) {
         throw new SqlError(102, 'The emulator has the isolation levels READ COMMITTED and SNAPSHOT only.');
       }
@@ -194,7 +205,10 @@ export function createSession({ database, client, hooks, id, nextDescriptor }: S
 }
 
 const unbalanced = (before: number, after: number): SqlError =>
-  new SqlError(266, `Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = ${before}, current count = ${after}.`);
+  new SqlError(
+    266,
+    `Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = ${before}, current count = ${after}.`,
+  );
 
 /** The last DONE of a batch says that nothing follows; without a statement there is one all the same. */
 function closeBatch(reply: Buffer[], start: number): void {

@@ -62,7 +62,8 @@ const hidden = ['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid'];
 export function identifier(name: string): string {
   const folded = name.toLowerCase();
   if (hidden.includes(folded)) throw new SqlError(207, `Invalid column name '${name}'.`);
-  if (Buffer.byteLength(folded) > 63) throw new SqlError(103, `The identifier that starts with '${name.slice(0, 30)}' is too long for the emulator.`);
+  if (Buffer.byteLength(folded) > 63)
+    throw new SqlError(103, `The identifier that starts with '${name.slice(0, 30)}' is too long for the emulator.`);
   if (folded === '' || folded.includes('\0')) throw new SqlError(1038, 'An object or column name is missing or empty.');
   return `"${folded.replaceAll('"', '""')}"`;
 }

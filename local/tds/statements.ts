@@ -58,7 +58,8 @@ function statement(scope: Scope): Statement {
   const { kind, value, text } = cursor.peek();
   const parse = kind === 'word' ? parsers[value] : undefined;
   if (!parse) {
-    if (['merge', 'save', 'bulk', 'backup', 'grant', 'deny', 'revoke', 'goto', 'use'].includes(value)) throw notEmulated(text);
+    if (['merge', 'save', 'bulk', 'backup', 'grant', 'deny', 'revoke', 'goto', 'use'].includes(value))
+      throw notEmulated(text);
     throw syntaxError(text);
   }
   return parse(scope);

@@ -41,7 +41,10 @@ export function createTransaction(client: pg.Client, nextDescriptor: () => bigin
   const requireSnapshot = async (): Promise<void> => {
     const [answer] = await run(client, 'SELECT snapshot FROM tds.database');
     if (answer?.rows[0]?.[0] === 't') return;
-    throw new SqlError(3952, 'Snapshot isolation transaction failed accessing database because snapshot isolation is not allowed in this database. Use ALTER DATABASE to allow snapshot isolation.');
+    throw new SqlError(
+      3952,
+      'Snapshot isolation transaction failed accessing database because snapshot isolation is not allowed in this database. Use ALTER DATABASE to allow snapshot isolation.',
+    );
   };
 
   async function failed(error: unknown, started: boolean): Promise<SqlError> {
@@ -64,7 +67,10 @@ export function createTransaction(client: pg.Client, nextDescriptor: () => bigin
     },
     set level(wanted) {
       if (depth > 0 && wanted === 'snapshot' && startedAs !== 'snapshot') {
-        throw new SqlError(3951, 'Transaction failed because the statement was run under snapshot isolation but the transaction did not start in snapshot isolation.');
+        throw new SqlError(
+          3951,
+          'Transaction failed because the statement was run under snapshot isolation but the transaction did not start in snapshot isolation.',
+        );
       }
       level = wanted;
     },
@@ -76,7 +82,8 @@ export function createTransaction(client: pg.Client, nextDescriptor: () => bigin
       return [changed.began(descriptor)];
     },
     async commit() {
-      if (depth === 0) throw new SqlError(3902, 'The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION.');
+      if (depth === 0)
+        throw new SqlError(3902, 'The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION.');
       if (depth > 1) {
         depth -= 1;
         return [];
@@ -90,7 +97,8 @@ export function createTransaction(client: pg.Client, nextDescriptor: () => bigin
       }
     },
     async rollback() {
-      if (depth === 0) throw new SqlError(3903, 'The ROLLBACK TRANSACTION request has no corresponding BEGIN TRANSACTION.');
+      if (depth === 0)
+        throw new SqlError(3903, 'The ROLLBACK TRANSACTION request has no corresponding BEGIN TRANSACTION.');
       await finish('ROLLBACK');
       return [changed.rolledBack(descriptor)];
     },

@@ -83,7 +83,8 @@ function argumentsOf(cursor: Cursor): number[] {
 function limited(type: SqlType, [first, second, third]: number[], unsaidLength: number): SqlType {
   const { name } = type;
   const within = (value: number, least: number, most: number): number => {
-    if (value < least || value > most) throw new SqlError(2717, `The size (${value}) given to the type '${name}' is wrong.`);
+    if (value < least || value > most)
+      throw new SqlError(2717, `The size (${value}) given to the type '${name}' is wrong.`);
     return value;
   };
   if (third !== undefined) throw syntaxError(',');
