@@ -1,6 +1,6 @@
 /** SELECT: lists, sets of queries, ordering and paging. */
 import { notEmulated, SqlError, syntaxError } from './errors.ts';
-import { expression, expressionList } from './expression.ts';
+import { expression, expressionList, outputRows } from './expression.ts';
 import { orderList } from './functions.ts';
 import { isName, nameOf, type Scope, takeName } from './scope.ts';
 import { tableSources } from './sources.ts';
@@ -37,8 +37,8 @@ export function query(scope: Scope): Query {
     parts.push([set], sql('(', last.body, last.limit, ')'));
   }
   const alone = parts.length === 0;
-  const aliases = first.hints.flatMap(({ name }) => (name ? [name.toLowerCase()] : []));
-  const order = cursor.accept('order', 'by') ? ordering(scope, { aliases, byName: !alone || first.distinct }) : [];
+  const inOrder = { values: first.values, named: first.named, byName: !alone || first.distinct };
+  const order = cursor.accept('order', 'by') ? ordering(scope, inOrder) : [];
   if (cursor.at('for') || cursor.at('option')) throw notEmulated(cursor.peek().text);
   const body = alone ? sql(first.body, order.length > 0 ? order : [], first.limit) : undefined;
   const all = body ?? sql('(', first.body, first.limit, ')', ...parts, order);
@@ -83,6 +83,10 @@ interface Member {
   distinct: boolean;
   hints: Hint[];
   assigned: string[];
+  /** Of the columns, up to the first star. */
+  values: (Sql | undefined)[];
+  /** Expressions by the names that they were given, in lower case. */
+  named: Map<string, Sql>;
 }
 
 function member(scope: Scope): Member {
@@ -91,14 +95,14 @@ function member(scope: Scope): Member {
   const distinct = cursor.accept('distinct');
   if (!distinct) cursor.accept('all');
   const limit = cursor.accept('top') ? top(scope) : [];
-  const { items, hints, assigned } = selectList(scope);
+  const { items, hints, assigned, values, named } = selectList(scope);
   if (cursor.at('into')) throw notEmulated('INTO');
   const from = cursor.accept('from') ? sql(' FROM ', tableSources(scope, subquery)) : [];
   const where = cursor.accept('where') ? sql(' WHERE ', expression(scope)) : [];
   const group = cursor.accept('group', 'by') ? sql(' GROUP BY ', expressionList(scope)) : [];
   const having = cursor.accept('having') ? sql(' HAVING ', expression(scope)) : [];
   const body = sql(`SELECT ${distinct ? 'DISTINCT ' : ''}`, joined(items, ', '), from, where, group, having);
-  return { body, limit, distinct, hints, assigned };
+  return { body, limit, distinct, hints, assigned, values, named };
 }
 
 function top(scope: Scope): Sql {
@@ -112,11 +116,13 @@ function top(scope: Scope): Sql {
   return sql(' LIMIT (', number, ')');
 }
 
-function selectList(scope: Scope): { items: Sql[]; hints: Hint[]; assigned: string[] } {
+function selectList(scope: Scope): Pick<Member, 'hints' | 'assigned' | 'values' | 'named'> & { items: Sql[] } {
   const { cursor } = scope;
   const items: Sql[] = [];
   const hints: Hint[] = [];
   const assigned: string[] = [];
+  const values: (Sql | undefined)[] = [];
+  const named = new Map<string, Sql>();
   do {
     const variable = cursor.peek();
     if (variable.kind === 'variable' && cursor.peek(1).text === '=') {
@@ -127,9 +133,11 @@ function selectList(scope: Scope): { items: Sql[]; hints: Hint[]; assigned: stri
       items.push(expression(scope));
       hints.push({ name: '' });
     } else {
-      const { item, hint } = selectItem(scope);
+      const { item, hint, value, renamed } = selectItem(scope);
       items.push(item);
       hints.push(hint);
+      values.push(value);
+      if (renamed && value && hint.name) named.set(hint.name.toLowerCase(), value);
     }
   } while (cursor.accept(','));
   if (assigned.length > 0 && assigned.length < items.length) {
@@ -139,42 +147,49 @@ function selectList(scope: Scope): { items: Sql[]; hints: Hint[]; assigned: stri
       { severity: 15 },
     );
   }
-  return { items, hints, assigned };
+  return { items, hints, assigned, values, named };
+}
+
+export interface SelectItem {
+  item: Sql;
+  hint: Hint;
+  /** The item without its name; undefined for a star. */
+  value?: Sql;
+  /** It has a name of its own, which ORDER BY may use. */
+  renamed?: boolean;
 }
 
 /** `*`, `t.*`, `name = expression`, `expression [AS] name`. */
-export function selectItem(scope: Scope): { item: Sql; hint: Hint } {
+export function selectItem(scope: Scope): SelectItem {
   const { cursor } = scope;
   if (cursor.accept('*')) return { item: ['*'], hint: { star: true } };
   const first = cursor.peek();
   if (isName(first) && cursor.peek(1).text === '.' && cursor.peek(2).text === '*') {
-    cursor.next();
-    cursor.next();
-    cursor.next();
-    const row = scope.inOutput ? { inserted: 'new', deleted: 'old' }[nameOf(first).toLowerCase()] : undefined;
+    for (let taken = 0; taken < 3; taken += 1) cursor.next();
+    const row = scope.inOutput ? outputRows[nameOf(first).toLowerCase()] : undefined;
     return { item: [`${row ?? identifier(nameOf(first))}.*`], hint: { star: true } };
   }
   if (isName(first) && cursor.peek(1).text === '=') {
     cursor.next();
     cursor.next();
     const name = nameOf(first);
-    return { item: sql(expression(scope), ` AS ${identifier(name)}`), hint: { name } };
+    const given = expression(scope);
+    return { item: sql(given, ` AS ${identifier(name)}`), hint: { name }, value: given, renamed: true };
   }
   const typed = first.kind === 'variable' ? scope.variables.get(first.value) : undefined;
-  const item = expression(scope);
-  const bare =
-    item.length === 1 && typeof item[0] === 'string' ? /^(?:"[^"]+"|new|old)?\.?"([^"]+)"$/.test(item[0]) : false;
-  const last = lastName(scope, bare);
+  const value = expression(scope);
+  const type = value.length === 1 ? typed : undefined;
+  // A column keeps its name as it was written.
+  const written = isColumn(value) ? nameOf(cursor.peek(-1)) : '';
   const name = alias(scope);
-  if (name !== undefined)
-    return { item: sql(item, ` AS ${identifier(name)}`), hint: { name, type: only(item, typed) } };
-  return { item: bare ? item : sql(item, ' AS "?column?"'), hint: { name: last, type: only(item, typed) } };
+  if (name === undefined) {
+    return { item: written === '' ? sql(value, ' AS "?column?"') : value, hint: { name: written, type }, value };
+  }
+  return { item: sql(value, ` AS ${identifier(name)}`), hint: { name, type }, value, renamed: true };
 }
 
-const only = (item: Sql, type: SqlType | undefined): SqlType | undefined => (item.length === 1 ? type : undefined);
-
-/** A column keeps its name as it was written. */
-const lastName = ({ cursor }: Scope, bare: boolean): string => (bare ? nameOf(cursor.peek(-1)) : '');
+const isColumn = ([text, ...more]: Sql): boolean =>
+  more.length === 0 && typeof text === 'string' && /^(?:(?:"[^"]+"|new|old)\.)?"(?:[^"]|"")+"$/.test(text);
 
 export function alias(scope: Scope): string | undefined {
   const { cursor } = scope;
@@ -188,24 +203,20 @@ export function alias(scope: Scope): string | undefined {
   return isName(token) ? nameOf(cursor.next()) : undefined;
 }
 
-interface Ordering {
-  /** Names of the result's columns, in lower case. */
-  aliases: string[];
-  /** Only names of the result can be sorted by. */
+interface Ordering extends Pick<Member, 'values' | 'named'> {
+  /** Only names and numbers of the result's columns can be sorted by. */
   byName: boolean;
 }
 
-function ordering(scope: Scope, { aliases, byName }: Ordering): Sql {
+function ordering(scope: Scope, { values, named, byName }: Ordering): Sql {
   const { cursor } = scope;
-  // Names and numbers of the result's columns are no expressions in PostgreSQL.
-  const isResult = (item: Sql): boolean => {
-    const [text] = item;
-    if (item.length !== 1 || typeof text !== 'string') return false;
-    return /^\d+$/.test(text) || (text.startsWith('"') && aliases.includes(text.slice(1, -1)));
+  const meant = (item: Sql): Sql => {
+    const [text = ''] = item;
+    if (item.length !== 1 || typeof text !== 'string') return item;
+    if (/^\d+$/.test(text)) return values.includes(undefined) ? item : (values[Number(text) - 1] ?? item);
+    return (text.startsWith('"') && named.get(text.slice(1, -1))) || item;
   };
-  const list = orderList(scope, expression, (item) =>
-    byName || isResult(item) ? item : sql('tds.sort_key(', item, ')'),
-  );
+  const list = orderList(scope, expression, (item) => (byName ? item : sql('tds.sort_key(', meant(item), ')')));
   const order = sql(' ORDER BY ', list);
   if (!cursor.accept('offset')) return order;
   const offset = expression(scope);

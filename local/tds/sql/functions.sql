@@ -28,18 +28,14 @@ CREATE FUNCTION tds.charindex(bpchar, bpchar, int4 DEFAULT 1) RETURNS int4 LANGU
     strpos(pg_catalog.lower(substr(concat($2), greatest($3, 1))), pg_catalog.lower(concat($1))) AS found) s $$;
 CREATE FUNCTION tds.len(bpchar) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT char_length($1) $$;
 CREATE FUNCTION tds.datalength(bytea) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT octet_length($1) $$;
+-- Whether text has one or two bytes a character is not known here.
+CREATE FUNCTION tds.text_has_no_bytes() RETURNS int4 LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION '102|The emulator does not know the bytes of text.'; END $$;
+CREATE FUNCTION tds.datalength(bpchar) RETURNS int4 LANGUAGE sql AS $$ SELECT tds.text_has_no_bytes() $$;
+CREATE FUNCTION tds.bytes_of(bpchar, int4) RETURNS bytea LANGUAGE sql AS $$ SELECT int4send(tds.text_has_no_bytes()) $$;
 CREATE FUNCTION tds.isnull(anyelement, anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1, $2) $$;
 CREATE FUNCTION tds.isnull(anycompatible, anycompatible) RETURNS anycompatible LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1, $2) $$;
 CREATE FUNCTION tds.isnull(bool, int4) RETURNS bool LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1, $2::bool) $$;
-CREATE FUNCTION tds.hashbytes(bpchar, bytea) RETURNS bytea LANGUAGE plpgsql IMMUTABLE STRICT AS $$
-BEGIN
-  CASE pg_catalog.upper(concat($1))
-    WHEN 'SHA2_256' THEN RETURN sha256($2);
-    WHEN 'SHA2_512' THEN RETURN sha512($2);
-    WHEN 'MD5' THEN RETURN decode(md5($2), 'hex');
-    ELSE RAISE EXCEPTION '102|The emulator does not have HASHBYTES with this algorithm.';
-  END CASE;
-END $$;
 
 -- Conversions to text: (value, style, characters; -1 is max). Text is cut, anything else must fit.
 CREATE FUNCTION tds.fitting(text, int4) RETURNS bpchar LANGUAGE plpgsql IMMUTABLE STRICT AS $$
@@ -52,6 +48,7 @@ END $$;
 CREATE FUNCTION tds.text_of(bpchar, int4, int4) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT CASE WHEN $3 = -1 THEN $1 ELSE substr(concat($1), 1, $3)::bpchar END $$;
 CREATE FUNCTION tds.text_of(int8, int4, int4) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT tds.fitting($1::text, $3) $$;
+CREATE FUNCTION tds.text_of(int2, int4, int4) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT tds.fitting($1::text, $3) $$;
 CREATE FUNCTION tds.text_of(int4, int4, int4) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT tds.fitting($1::text, $3) $$;
 CREATE FUNCTION tds.text_of(numeric, int4, int4) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT tds.fitting($1::text, $3) $$;
 CREATE FUNCTION tds.text_of(tds.money, int4, int4) RETURNS bpchar LANGUAGE plpgsql IMMUTABLE STRICT AS $$
@@ -126,7 +123,21 @@ CREATE FUNCTION tds.whole(float8) RETURNS float8 LANGUAGE sql IMMUTABLE STRICT A
 CREATE FUNCTION tds.whole(tds.money) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT round($1::numeric) $$;
 CREATE FUNCTION tds.whole(bytea) RETURNS int8 LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT ('x' || lpad(encode($1, 'hex'), 16, '0'))::bit(64)::int8 $$;
-CREATE FUNCTION tds.whole(anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.whole(int8) RETURNS int8 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.whole(int4) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.whole(int2) RETURNS int2 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.whole(bool) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1::int4 $$;
+CREATE FUNCTION tds.whole(bpchar) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+
+-- One for each type: PostgreSQL would turn whole numbers into float8, and digits would be lost.
+CREATE FUNCTION tds.floor(int8) RETURNS int8 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.floor(int4) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.floor(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.floor($1) $$;
+CREATE FUNCTION tds.floor(float8) RETURNS float8 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.floor($1) $$;
+CREATE FUNCTION tds.ceiling(int8) RETURNS int8 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.ceiling(int4) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$;
+CREATE FUNCTION tds.ceiling(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.ceil($1) $$;
+CREATE FUNCTION tds.ceiling(float8) RETURNS float8 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.ceil($1) $$;
 
 -- Dates
 CREATE FUNCTION tds.year(timestamp) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT extract(year FROM $1)::int4 $$;
@@ -147,12 +158,19 @@ CREATE FUNCTION tds.datediff(text, timestamp, timestamp) RETURNS int4 LANGUAGE s
 
 -- Aggregates keep the type of what they add up.
 CREATE AGGREGATE tds.sum(int4) (SFUNC = int4pl, STYPE = int4);
+CREATE FUNCTION tds.add_small(int4, int2) RETURNS int4 LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1 + $2, $1, $2) $$;
+CREATE AGGREGATE tds.sum(int2) (SFUNC = tds.add_small, STYPE = int4);
 CREATE AGGREGATE tds.sum(int8) (SFUNC = int8pl, STYPE = int8);
 CREATE AGGREGATE tds.sum(numeric) (SFUNC = numeric_add, STYPE = numeric);
 CREATE AGGREGATE tds.sum(float8) (SFUNC = float8pl, STYPE = float8);
 CREATE FUNCTION tds.average_end(int8[]) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT CASE WHEN $1[1] = 0 THEN NULL ELSE ($1[2] / $1[1])::int4 END $$;
 CREATE AGGREGATE tds.avg(int4) (SFUNC = int4_avg_accum, STYPE = int8[], FINALFUNC = tds.average_end, INITCOND = '{0,0}');
+CREATE FUNCTION tds.no_average(int4, numeric) RETURNS int4 LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION '102|The emulator has AVG of int and float only.'; END $$;
+CREATE AGGREGATE tds.avg(numeric) (SFUNC = tds.no_average, STYPE = int4);
+CREATE FUNCTION tds.no_average(int4, int8) RETURNS int4 LANGUAGE sql AS $$ SELECT tds.no_average($1, $2::numeric) $$;
+CREATE AGGREGATE tds.avg(int8) (SFUNC = tds.no_average, STYPE = int4);
 CREATE AGGREGATE tds.avg(float8) (SFUNC = float8_accum, STYPE = float8[], FINALFUNC = float8_avg, INITCOND = '{0,0,0}');
 
 -- JSON
