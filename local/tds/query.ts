@@ -26,9 +26,9 @@ export interface Query {
 export const subquery = (scope: Scope): Sql => query(scope).sql;
 
 /** From WITH or SELECT to the end of the paging. */
-export function query(scope: Scope): Query {
-  const { cursor } = scope;
-  const common = cursor.accept('with') ? commonTables(scope) : [];
+export function query(outer: Scope): Query {
+  const { cursor } = outer;
+  const { scope, common } = cursor.accept('with') ? commonTables(outer) : { scope: outer, common: [] };
   const first = member(scope);
   const parts: Sql[] = [];
   let last = first;
@@ -46,17 +46,21 @@ export function query(scope: Scope): Query {
   return { sql: sql(common, all), hints: first.hints, assigned: first.assigned };
 }
 
-function commonTables(scope: Scope): Sql {
-  const { cursor } = scope;
+/** Each knows those before it. */
+function commonTables(outer: Scope): { scope: Scope; common: Sql } {
+  const { cursor } = outer;
   const tables: Sql[] = [];
+  let scope = outer;
   do {
-    const name = identifier(takeName(scope));
+    const called = takeName(scope);
+    const name = identifier(called);
     const columns = cursor.at('(') ? sql(' ', columnNames(scope)) : [];
     cursor.expect('as', '(');
     tables.push(sql(name, columns, ' AS (', subquery(scope), ')'));
     cursor.expect(')');
+    scope = { ...scope, common: new Set([...scope.common, called.toLowerCase()]) };
   } while (cursor.accept(','));
-  return sql('WITH ', joined(tables, ', '), ' ');
+  return { scope, common: sql('WITH ', joined(tables, ', '), ' ') };
 }
 
 export function columnNames(scope: Scope): Sql {

@@ -10,6 +10,8 @@ export interface Scope {
   /** Declared up to here. */
   variables: Map<string, SqlType>;
   database: string;
+  /** Names that WITH has made tables of, in lower case. */
+  common: ReadonlySet<string>;
   /** `inserted` and `deleted` mean the new and the old row. */
   inOutput: boolean;
   /** A query in parentheses; here because queries and expressions hold each other. */
@@ -48,6 +50,10 @@ const own = /^(tds|tds_ct|tds_information_schema|pg_.*|public)$/;
 
 export function takeTable(scope: Scope): TableName {
   const parts = [takeName(scope)];
+  const [only = ''] = parts;
+  if (scope.common.has(only.toLowerCase()) && !scope.cursor.at('.')) {
+    return { schema: '', name: only, quoted: identifier(only) };
+  }
   while (scope.cursor.accept('.')) {
     // `database..table`
     if (scope.cursor.at('.')) parts.push('dbo');

@@ -33,7 +33,7 @@ export type Statement =
 
 export function parseStatements(text: string, declared: ReadonlyMap<string, SqlType>, database: string): Statement[] {
   const cursor = createCursor(tokenize(text));
-  const scope: Scope = { cursor, variables: new Map(declared), database, inOutput: false, subquery };
+  const scope: Scope = { cursor, variables: new Map(declared), database, common: new Set(), inOutput: false, subquery };
   const statements: Statement[] = [];
   while (!cursor.ended()) {
     if (cursor.accept(';')) continue;

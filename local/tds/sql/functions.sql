@@ -33,7 +33,6 @@ CREATE FUNCTION tds.text_has_no_bytes() RETURNS int4 LANGUAGE plpgsql AS
   $$ BEGIN RAISE EXCEPTION '102|The emulator does not know the bytes of text.'; END $$;
 CREATE FUNCTION tds.datalength(bpchar) RETURNS int4 LANGUAGE sql AS $$ SELECT tds.text_has_no_bytes() $$;
 CREATE FUNCTION tds.bytes_of(bpchar, int4) RETURNS bytea LANGUAGE sql AS $$ SELECT int4send(tds.text_has_no_bytes()) $$;
-CREATE FUNCTION tds.isnull(anyelement, anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1, $2) $$;
 CREATE FUNCTION tds.isnull(anycompatible, anycompatible) RETURNS anycompatible LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1, $2) $$;
 CREATE FUNCTION tds.isnull(bool, int4) RETURNS bool LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1, $2::bool) $$;
 

@@ -25,7 +25,7 @@ BEGIN
 END $$;
 CREATE CAST (numeric AS tds.money) WITH FUNCTION tds.money_of(numeric) AS ASSIGNMENT;
 CREATE FUNCTION tds.money_of(int4) RETURNS tds.money LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1::text::tds.money $$;
-CREATE CAST (int4 AS tds.money) WITH FUNCTION tds.money_of(int4) AS ASSIGNMENT;
+CREATE CAST (int4 AS tds.money) WITH FUNCTION tds.money_of(int4) AS IMPLICIT;
 
 -- A bit takes 0, 1 and any other number.
 UPDATE pg_cast SET castcontext = 'a' WHERE castsource = 'int4'::regtype AND casttarget = 'bool'::regtype;
