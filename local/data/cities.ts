@@ -34,11 +34,12 @@ export function cities(): City[] {
   return order.map(([, group], at) => toCity(at + 1, group));
 }
 
+const rounded = (degrees: number): number => Number(degrees.toFixed(6));
+
 function toCity(id: number, group: readonly Airport[]): City {
   const [first] = group as [Airport];
   const [longitude, latitude] = first.location.coordinates;
   const { country, region } = first;
-  const rounded = (degrees: number): number => Number(degrees.toFixed(6));
   const place = { latitude: rounded(latitude), longitude: rounded(longitude) };
   return { id, name: first.city ?? '', country, region, airports: group.length, ...place };
 }

@@ -33,8 +33,8 @@ export async function startSql(options: SqlOptions): Promise<SqlService> {
 
 /** Every start begins with a new database, as with the other parts. */
 async function emulatedSql({ folder, server, port = 1439, note, onExit }: SqlOptions): Promise<SqlService> {
-  const own = server ? undefined : await startPostgresServer({ folder, port: 0, onExit });
-  const below = server ?? (own as PostgresServer);
+  const below = server ?? (await startPostgresServer({ folder, port: 0, onExit }));
+  const own = server ? undefined : below;
   try {
     const name = 'warmfeed_sql';
     await below.createDatabase(name);

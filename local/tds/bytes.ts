@@ -22,22 +22,22 @@ export function createReader(buffer: Buffer): Reader {
     at += length;
     return buffer.subarray(at - length, at);
   };
-  const u8 = (): number => bytes(1).readUInt8();
-  const u16 = (): number => bytes(2).readUInt16LE();
-  const ucs2 = (characters: number): string => bytes(characters * 2).toString('utf16le');
+  const byte = (): number => bytes(1).readUInt8();
+  const short = (): number => bytes(2).readUInt16LE();
+  const text = (characters: number): string => bytes(characters * 2).toString('utf16le');
   return {
     get left() {
       return buffer.length - at;
     },
     bytes,
-    u8,
-    u16,
+    u8: byte,
+    u16: short,
     u32: () => bytes(4).readUInt32LE(),
     i32: () => bytes(4).readInt32LE(),
     u64: () => bytes(8).readBigUInt64LE(),
-    ucs2,
-    shortText: () => ucs2(u8()),
-    longText: () => ucs2(u16()),
+    ucs2: text,
+    shortText: () => text(byte()),
+    longText: () => text(short()),
   };
 }
 

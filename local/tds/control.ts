@@ -45,9 +45,9 @@ export interface Hooks {
 }
 
 interface Surroundings {
-  kill(): number;
-  connections(): number;
-  expire(table: string, version: number): Promise<void>;
+  kill: () => number;
+  connections: () => number;
+  expire: (table: string, version: number) => Promise<void>;
 }
 
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));

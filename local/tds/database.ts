@@ -97,7 +97,7 @@ export async function describe(
 
 /** Columns of change tracking and of INFORMATION_SCHEMA are in capitals there. */
 const unsaid = (name: string): string =>
-  name === '?column?' ? '' : /^sys_change_/.test(name) ? name.toUpperCase() : name;
+  name === '?column?' ? '' : name.startsWith('sys_change_') ? name.toUpperCase() : name;
 
 function hintsByPosition(hints: readonly Hint[], length: number): (at: number) => Hint | undefined {
   const star = hints.findIndex((hint) => hint.star);

@@ -93,39 +93,45 @@ function encodeSized({ name }: SqlType, text: string): Buffer {
   return Buffer.from(text.replace(/^\\x/, ''), 'hex');
 }
 
-function encodeFixed(type: SqlType, text: string): Buffer {
-  const { name, scale = 7 } = type;
-  switch (name) {
-    case 'bit':
-      return u8(text === 't' || text === 'true' || text === '1' ? 1 : 0);
-    case 'float':
-    case 'real':
-      return encodeFloat(text, name === 'float');
-    case 'money': {
-      const units = BigInt.asUintN(64, scaledDigits(text, 4));
-      return Buffer.concat([u32(Number(units >> 32n)), u32(Number(units & 0xffff_ffffn))]);
-    }
-    case 'decimal':
-    case 'numeric': {
-      const digits = scaledDigits(text, type.scale ?? 0);
-      const magnitude = digits < 0n ? -digits : digits;
-      return Buffer.concat([u8(digits < 0n ? 0 : 1), uint(magnitude, decimalBytes(type.precision ?? 18) - 1)]);
-    }
-    case 'uniqueidentifier':
-      return swapGuid(Buffer.from(text.replaceAll('-', ''), 'hex'));
-    case 'date':
-      return uint(BigInt(known(parseDay(text), type, text)), 3);
-    case 'time':
-      return encodeTime(roundTo({ day: 0, ticks: known(parseTicks(text), type, text) }, scale).ticks, scale);
-    case 'datetime2':
-      return encodeMoment(roundTo(known(parseMoment(text), type, text), scale), scale);
-    case 'datetimeoffset':
-      return encodeOffset(text, type);
-    case 'datetime':
-      return encodeDatetime(known(parseMoment(text), type, text));
-    default:
-      return uint(BigInt.asUintN(64, BigInt(text)), fixedSizes[name as keyof typeof fixedSizes]);
-  }
+const encodeFixed = (type: SqlType, text: string): Buffer =>
+  encoders[type.name]?.(text, type) ?? encodeInteger(text, type);
+
+type Encoder = (text: string, type: SqlType) => Buffer;
+
+const encoders: Partial<Record<SqlType['name'], Encoder>> = {
+  bit: (text) => u8(['t', 'true', '1'].includes(text) ? 1 : 0),
+  float: (text) => encodeFloat(text, true),
+  real: (text) => encodeFloat(text, false),
+  money: encodeMoney,
+  decimal: encodeDecimal,
+  numeric: encodeDecimal,
+  uniqueidentifier: (text) => swapGuid(Buffer.from(text.replaceAll('-', ''), 'hex')),
+  date: (text, type) => uint(BigInt(known(parseDay(text), type, text)), 3),
+  time: (text, type) => {
+    const { scale = 7 } = type;
+    return encodeTime(roundTo({ day: 0, ticks: known(parseTicks(text), type, text) }, scale).ticks, scale);
+  },
+  datetime2: (text, type) => {
+    const { scale = 7 } = type;
+    return encodeMoment(roundTo(known(parseMoment(text), type, text), scale), scale);
+  },
+  datetimeoffset: encodeOffset,
+  datetime: (text, type) => encodeDatetime(known(parseMoment(text), type, text)),
+};
+
+const encodeInteger: Encoder = (text, { name }) =>
+  uint(BigInt.asUintN(64, BigInt(text)), fixedSizes[name as keyof typeof fixedSizes]);
+
+/** The upper half comes first. */
+function encodeMoney(text: string): Buffer {
+  const units = BigInt.asUintN(64, scaledDigits(text, 4));
+  return Buffer.concat([u32(Number(units >> 32n)), u32(Number(units & 0xffff_ffffn))]);
+}
+
+function encodeDecimal(text: string, { scale = 0, precision = 18 }: SqlType): Buffer {
+  const digits = scaledDigits(text, scale);
+  const magnitude = digits < 0n ? -digits : digits;
+  return Buffer.concat([u8(digits < 0n ? 0 : 1), uint(magnitude, decimalBytes(precision) - 1)]);
 }
 
 const known = <T>(value: T | undefined, { name }: SqlType, text: string): T => {

@@ -21,31 +21,24 @@ async function executeOne(statement: Statement, execution: Execution): Promise<O
   try {
     return await step(statement, execution);
   } catch (error) {
-    if (execution.cancelled.aborted) throw error;
+    if (execution.cancelled.aborted || execution.inTry) throw error;
     return tellError(fromPostgres(error), execution);
   }
 }
 
 async function step(statement: Statement, execution: Execution): Promise<Outcome> {
   execution.cancelled.throwIfAborted();
-  switch (statement.kind) {
-    case 'block':
-      return execute(statement.statements, execution);
-    case 'if': {
-      const chosen = (await holds(statement.condition, execution)) ? statement.then : statement.otherwise;
-      return chosen ? executeOne(chosen, execution) : 'done';
-    }
-    case 'while':
-      return loop(statement, execution);
-    case 'try':
-      return attempt(statement, execution);
-    case 'return':
-      return 'returned';
-    default:
-      await perform(statement, execution);
-      setError(0, execution);
-      return 'done';
+  if (statement.kind === 'block') return execute(statement.statements, execution);
+  if (statement.kind === 'while') return loop(statement, execution);
+  if (statement.kind === 'try') return attempt(statement, execution);
+  if (statement.kind === 'return') return 'returned';
+  if (statement.kind === 'if') {
+    const chosen = (await holds(statement.condition, execution)) ? statement.yes : statement.otherwise;
+    return chosen ? executeOne(chosen, execution) : 'done';
   }
+  await perform(statement, execution);
+  setError(0, execution);
+  return 'done';
 }
 
 async function loop(statement: Extract<Statement, { kind: 'while' }>, execution: Execution): Promise<Outcome> {
@@ -60,11 +53,7 @@ async function loop(statement: Extract<Statement, { kind: 'while' }>, execution:
 /** Inside, the first error of any kind goes to the handler and is not told. */
 async function attempt(statement: Extract<Statement, { kind: 'try' }>, execution: Execution): Promise<Outcome> {
   try {
-    for (const inner of statement.body) {
-      const outcome = await step(inner, execution);
-      if (outcome !== 'done') return outcome;
-    }
-    return 'done';
+    return await execute(statement.body, { ...execution, inTry: true });
   } catch (error) {
     if (execution.cancelled.aborted) throw error;
     const caught = fromPostgres(error);

@@ -58,10 +58,10 @@ export function expression(scope: Scope): Sql {
 function operandWithTests(scope: Scope): Sql[] {
   const { cursor } = scope;
   if (cursor.accept('not')) return [['NOT '], ...operandWithTests(scope)];
-  const constant = isTextConstant(scope);
+  const isConstant = isTextConstant(scope);
   const first = operand(scope);
   const { value } = cursor.peek();
-  const compared = constant && (value in comparisons || ['in', 'not', 'like', 'between'].includes(value));
+  const compared = isConstant && (value in comparisons || ['in', 'not', 'like', 'between'].includes(value));
   const parts: Sql[] = [compared && nextIsConstant(scope) ? sql('(', first, ')::bpchar COLLATE tds.ci') : first];
   for (let test = testAfter(scope); test; test = testAfter(scope)) parts.push(test);
   return parts;

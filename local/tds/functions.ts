@@ -3,7 +3,7 @@ import { notEmulated, SqlError, syntaxError } from './errors.ts';
 import type { TokenKind } from './lexer.ts';
 import type { Scope } from './scope.ts';
 import { joined, type Sql, sql } from './sql.ts';
-import { isText, parseType, pgType, type SqlType, typeText } from './types.ts';
+import { isBinary, isText, parseType, pgType, type SqlType, typeText } from './types.ts';
 
 interface Parsers {
   expression: (scope: Scope) => Sql;
@@ -201,21 +201,10 @@ export function conversion(value: Sql, { type, trying = false, constant = false,
     return sql('(', of, `)::${held}`);
   }
   if (style && !/^(date|time)/.test(type.name)) throw notEmulated(`CONVERT(${typeText(type)}, …, style)`);
-  switch (type.name) {
-    case 'bigint':
-    case 'int':
-    case 'smallint':
-    case 'tinyint':
-      return constant ? sql('(', value, `)::${held}`) : sql('(tds.whole(', value, `))::${held}`);
-    case 'datetimeoffset':
-      return sql('tds.datetimeoffset_of(', value, ')');
-    case 'varbinary':
-    case 'binary':
-      if (type.length !== undefined && type.length !== -1) return sql('tds.bytes_of(', value, `, ${type.length})`);
-      return sql('tds.bytes_of(', value, ', 2147483647)');
-    default:
-      return sql('(', value, `)::${held}`);
-  }
+  if (type.name.endsWith('int') && !constant) return sql('(tds.whole(', value, `))::${held}`);
+  if (type.name === 'datetimeoffset') return sql('tds.datetimeoffset_of(', value, ')');
+  if (isBinary(type)) return sql('tds.bytes_of(', value, `, ${type.length === -1 ? 2_147_483_647 : type.length})`);
+  return sql('(', value, `)::${held}`);
 }
 
 const parts: Record<string, string> = {

@@ -37,9 +37,9 @@ export function tokenize(text: string): Token[] {
       pattern.lastIndex = endOfComment(text, at);
       continue;
     }
-    const found = Object.entries(groups).find(([, match]) => match !== undefined);
-    const [kind, match = ''] = (found ?? []) as [TokenKind | 'space', string];
-    if (kind !== 'space') tokens.push({ kind, text: match, value: valueOf(kind, match) });
+    for (const [kind, match] of Object.entries(groups) as [TokenKind | 'space', string | undefined][]) {
+      if (match !== undefined && kind !== 'space') tokens.push({ kind, text: match, value: valueOf(kind, match) });
+    }
   }
   tokens.push({ kind: 'end', text: '', value: '' });
   return tokens;

@@ -24,6 +24,8 @@ export interface Execution {
   reply: Buffer[];
   doneKind: DoneKind;
   cancelled: AbortSignal;
+  /** Errors go to a CATCH block instead of the client. */
+  inTry?: boolean;
   /** The error that a CATCH block handles. */
   caught?: SqlError | undefined;
 }
@@ -69,7 +71,8 @@ export async function perform(statement: Leaf, execution: Execution): Promise<vo
         new SqlError(10_704, 'To rethrow an error, a THROW statement must be used inside a CATCH block.')
       );
     case 'wait':
-      return void (await sleep(statement.milliseconds, undefined, { signal: execution.cancelled }));
+      await sleep(statement.milliseconds, undefined, { signal: execution.cancelled });
+      return;
     case 'execute':
       throw new SqlError(2812, `Could not find stored procedure '${statement.procedure}'.`);
     case 'nothing':

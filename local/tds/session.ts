@@ -116,8 +116,10 @@ export function createSession({ database, client, hooks, id, nextDescriptor }: S
     const result = await runText(text, parameters, reply, 'call');
     if (transaction.depth === 0 || level === 'snapshot') transaction.level = level;
     if (!result) return;
-    if (transaction.depth !== depth) reply.push(errorToken(unbalanced(depth, transaction.depth)));
-    const failed = result.outcome === 'failed' || transaction.depth !== depth;
+    // An error that ended the transaction has been told.
+    const left = result.outcome !== 'failed' && transaction.depth !== depth;
+    if (left) reply.push(errorToken(unbalanced(depth, transaction.depth)));
+    const failed = result.outcome === 'failed' || left;
     reply.push(returnStatus(0));
     parameters.forEach(({ name, output, type }, at) => {
       const value = output ? result.variables.get(name.toLowerCase()) : undefined;

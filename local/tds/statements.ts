@@ -19,11 +19,12 @@ export type Statement =
   | { kind: 'define'; sql: Sql; alone: boolean }
   | { kind: 'declare'; variable: string; type: SqlType; value: Sql | undefined }
   | { kind: 'assign'; variable: string; value: Sql }
-  | { kind: 'if'; condition: Sql; then: Statement; otherwise: Statement | undefined }
+  | { kind: 'if'; condition: Sql; yes: Statement; otherwise: Statement | undefined }
   | { kind: 'while'; condition: Sql; body: Statement }
   | { kind: 'block'; statements: Statement[] }
   | { kind: 'try'; body: Statement[]; handler: Statement[] }
-  | { kind: 'begin' | 'commit' | 'rollback' | 'rethrow' | 'return' | 'nothing' }
+  | { kind: 'begin' | 'commit' | 'rollback' | 'rethrow' | 'nothing' }
+  | { kind: 'return' }
   | { kind: 'isolation'; level: Isolation }
   | { kind: 'option'; name: 'nocount' | 'xact_abort'; on: boolean }
   | { kind: 'print'; value: Sql }
@@ -202,10 +203,10 @@ function ifStatement(scope: Scope): Statement {
   const { cursor } = scope;
   cursor.expect('if');
   const condition = expression(scope);
-  const then = statement(scope);
+  const yes = statement(scope);
   while (cursor.at(';') && (cursor.peek(1).value === 'else' || cursor.peek(1).value === ';')) cursor.next();
   const otherwise = cursor.accept('else') ? statement(scope) : undefined;
-  return { kind: 'if', condition, then, otherwise };
+  return { kind: 'if', condition, yes, otherwise };
 }
 
 function throwStatement(scope: Scope): Statement {

@@ -31,7 +31,7 @@ const batch = (text: string) => fixture.pool.request().batch<Record<string, unkn
 const rows = async (text: string): Promise<unknown[][]> => {
   const request = fixture.pool.request();
   request.arrayRowMode = true;
-  return (await request.query(text)).recordset as unknown as unknown[][];
+  return [...(await request.query(text)).recordset] as unknown[][];
 };
 const number = async (work: Promise<unknown>): Promise<number> => (await failureOf(work)).number;
 
@@ -222,7 +222,7 @@ describe('batches', () => {
     const { recordset } = await query(`DECLARE @n int = 0, @text nvarchar(20);
       WHILE @n < 3 BEGIN SET @n = @n + 1; END
       IF @n = 3 SET @text = N'three' ELSE SET @text = N'other';
-      BEGIN TRY INSERT INTO dbo.Bins (Code) VALUES ('A'); END TRY
+      BEGIN TRY IF @n > 1 BEGIN INSERT INTO dbo.Bins (Code) VALUES ('A'); END SET @text = N'not reached'; END TRY
       BEGIN CATCH SET @text = @text + N'!'; END CATCH
       SELECT @n AS n, @text AS text`);
     expect(recordset).toEqual([{ n: 3, text: 'three!' }]);

@@ -136,7 +136,7 @@ describe('a value', () => {
     await query('CREATE TABLE dbo.rv (id int NOT NULL PRIMARY KEY, n int, v rowversion)');
     const version = async (): Promise<bigint> => {
       const { recordset } = await query('SELECT v FROM dbo.rv WHERE id = 1');
-      return (recordset[0]?.['v'] as Buffer).readBigUInt64BE();
+      return ((recordset[0] ?? {})['v'] as Buffer).readBigUInt64BE();
     };
     await query('INSERT INTO dbo.rv (id, n) VALUES (1, 1)');
     const first = await version();
