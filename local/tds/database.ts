@@ -1,10 +1,10 @@
 /** The PostgreSQL side: a database made ready once, and one client for each session. */
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
-import type { Hint } from './query.ts';
-import type { Column } from './tokens.ts';
 import { createCursor } from './cursor.ts';
 import { tokenize } from './lexer.ts';
+import type { Hint } from './query.ts';
+import type { Column } from './tokens.ts';
 import { parseType, type SqlType, typeOfPg } from './types.ts';
 
 const scripts = ['types', 'functions', 'tracking', 'catalog'];

@@ -1,7 +1,7 @@
 /** CREATE, ALTER and DROP. What PostgreSQL does not hold of a column, its type and its name as declared, goes into its comment. */
 import { notEmulated, syntaxError } from './errors.ts';
 import { expression } from './expression.ts';
-import { type Scope, takeName, takeTable, type TableName } from './scope.ts';
+import { type Scope, type TableName, takeName, takeTable } from './scope.ts';
 import { identifier, quoted, render, type Sql, sql } from './sql.ts';
 import {
   defaultCollation,

@@ -67,17 +67,19 @@ export async function startTdsEmulator(options: TdsEmulatorOptions): Promise<Tds
     throw error;
   }
   const { port } = server.address() as AddressInfo;
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    const closed = once(server, 'close');
+    server.close();
+    kill();
+    await closed;
+    await database.close();
+  };
   return {
     port,
     connectionString: `Server=${address},${port};Database=${database.name};User Id=${user};Password=${password};Encrypt=false`,
     certificate: certificate.cert,
     control,
-    async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      kill();
-      await closed;
-      await database.close();
-    },
+    stop: () => (stopping ??= stop()),
   };
 }

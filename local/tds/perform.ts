@@ -9,7 +9,7 @@ import { conversion } from './functions.ts';
 import type { Hint, Query } from './query.ts';
 import { joined, render, type Sql, sql } from './sql.ts';
 import type { Statement } from './statements.ts';
-import { columnMetadata, done, type DoneKind, doneStatus, infoToken, row } from './tokens.ts';
+import { columnMetadata, type DoneKind, done, doneStatus, infoToken, row } from './tokens.ts';
 import type { Transaction } from './transaction.ts';
 import type { SqlType } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** One logged-in connection: its transaction, options and prepared statements, and the reply to each request. */
 import type pg from 'pg';
-import { createCursor } from './cursor.ts';
 import type { Hooks } from './control.ts';
+import { createCursor } from './cursor.ts';
 import type { Database } from './database.ts';
 import type { Value } from './decode.ts';
 import { fromPostgres, SqlError } from './errors.ts';

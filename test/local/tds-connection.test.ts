@@ -1,7 +1,7 @@
 // The wire: encryption, logins, transactions of the driver, cancellation, and faults from outside.
 import sql from 'mssql';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { failureOf, type Fixture, startFixture } from './tds-fixture.ts';
+import { type Fixture, failureOf, startFixture } from './tds-fixture.ts';
 
 let fixture: Fixture;
 beforeAll(async () => {

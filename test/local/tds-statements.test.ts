@@ -1,7 +1,7 @@
 // T-SQL that the app never sends beside what it does: an emulator, not a stub.
 import sql from 'mssql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failureOf, type Fixture, startFixture } from './tds-fixture.ts';
+import { type Fixture, failureOf, startFixture } from './tds-fixture.ts';
 
 let fixture: Fixture;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 // Change tracking and snapshots: in the order of commits, whatever is open meanwhile.
 import sql from 'mssql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { failureOf, type Fixture, startFixture } from './tds-fixture.ts';
+import { type Fixture, failureOf, startFixture } from './tds-fixture.ts';
 
 let fixture: Fixture;
 let other: sql.ConnectionPool;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import sql from 'mssql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failureOf, type Fixture, startFixture } from './tds-fixture.ts';
+import { type Fixture, failureOf, startFixture } from './tds-fixture.ts';
 
 let fixture: Fixture;
 beforeAll(async () => {
