@@ -24,6 +24,12 @@ const builtIn: Record<number, string> = {
   1114: 'timestamp',
   1700: 'numeric',
   2950: 'uuid',
+  18: 'text',
+  19: 'text',
+  25: 'text',
+  705: 'text',
+  1042: 'text',
+  1043: 'text',
 };
 
 export type Rows = pg.QueryArrayResult<(string | null)[]>;
@@ -34,6 +40,8 @@ const asText = { getTypeParser: () => (value: string) => value } as unknown as p
 export interface Database {
   name: string;
   types: Record<number, string>;
+  /** Views whose columns are in capitals. */
+  capitals: ReadonlySet<number>;
   /** Of columns whose definition has been seen; emptied by definitions. */
   declared: Map<string, { name: string; type: SqlType }>;
   connect(login: string): Promise<pg.Client>;
@@ -53,10 +61,14 @@ export async function openDatabase(url: string): Promise<Database> {
   const own = await admin.query<{ oid: number; typname: string }>(
     `SELECT oid::int4, typname FROM pg_type WHERE typname IN ('money', 'datetimeoffset') AND typnamespace = 'tds'::regnamespace`,
   );
+  const views = await admin.query<{ oid: number }>(
+    `SELECT oid::int4 FROM pg_class WHERE relnamespace = 'tds_information_schema'::regnamespace`,
+  );
   const [named] = (await admin.query<{ name: string }>('SELECT current_database() AS name')).rows;
   return {
     name: named?.name ?? '',
     types: { ...builtIn, ...Object.fromEntries(own.rows.map(({ oid, typname }) => [oid, typname])) },
+    capitals: new Set(views.rows.map(({ oid }) => oid)),
     declared: new Map(),
     admin,
     async connect(login) {
@@ -91,12 +103,13 @@ export async function describe(
     const hint = hintOf(at);
     const type =
       hint?.type ?? declared?.type ?? typeOfPg(database.types[field.dataTypeID] ?? '', field.dataTypeModifier);
-    return { name: hint?.name ?? declared?.name ?? unsaid(field.name), type: withScale(type, result, at) };
+    const unsaid = database.capitals.has(field.tableID) ? field.name.toUpperCase() : unsaidName(field.name);
+    return { name: hint?.name ?? declared?.name ?? unsaid, type: withScale(type, result, at) };
   });
 }
 
-/** Columns of change tracking and of INFORMATION_SCHEMA are in capitals there. */
-const unsaid = (name: string): string =>
+/** Columns of change tracking are in capitals. */
+const unsaidName = (name: string): string =>
   name === '?column?' ? '' : name.startsWith('sys_change_') ? name.toUpperCase() : name;
 
 function hintsByPosition(hints: readonly Hint[], length: number): (at: number) => Hint | undefined {

@@ -87,7 +87,7 @@ function decodeSized(id: number, reader: Reader): Value {
   const large = size === 0xffff;
   const wide = name === 'nvarchar' || name === 'nchar';
   const length = large ? -1 : Math.max(1, wide ? size / 2 : size);
-  const type: SqlType = { name: name ?? (id === 0xad ? 'binary' : 'varbinary'), length };
+  const type: SqlType = { name: name ?? 'varbinary', length };
   const bytes = large ? readChunks(reader) : readShort(reader);
   if (bytes === null) return { type, text: null };
   if (!name) return { type, text: `\\x${bytes.toString('hex')}` };

@@ -64,13 +64,12 @@ export function typeInfo(type: SqlType): Buffer {
       return sized(0xe7, type, 2);
     case 'varbinary':
       return sized(0xa5, type, 1);
-    case 'binary':
     case 'rowversion':
       return sized(0xad, type, 1);
   }
 }
 
-const isSized = ({ name }: SqlType): boolean => /char|binary|rowversion/.test(name);
+const isSized = ({ name }: SqlType): boolean => /char|varbinary|rowversion/.test(name);
 
 /** @param text PostgreSQL's, or null */
 export function encodeValue(type: SqlType, text: string | null): Buffer {

@@ -69,6 +69,9 @@ const undefinedFunction: Mapping = (error) => {
 
 const invalidText: Mapping = (error) => {
   if (/type json/.test(error.message)) return new SqlError(13_609, 'JSON text is not properly formatted.');
+  if (/record literal/.test(error.message)) {
+    return new SqlError(241, 'The emulator takes text as datetimeoffset only with CAST.');
+  }
   const [value] = quotedIn(error);
   const type = /type (\w+)/.exec(error.message)?.[1] ?? '?';
   if (type === 'uuid') {

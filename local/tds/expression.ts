@@ -159,12 +159,18 @@ function operatorOperand(scope: Scope, value: string): Sql {
 function constant(scope: Scope, token: Token): Sql | undefined {
   const { kind, text, value } = token;
   if (kind === 'string') return [quoted(value)];
-  if (kind === 'number') return [/e/i.test(text) ? `${text}::float8` : text];
+  if (kind === 'number') return [numberText(text)];
   if (kind === 'binary') return [literal({ type: { name: 'varbinary' }, text: binaryText(text) })];
   if (kind !== 'variable') return undefined;
   if (value.startsWith('@@')) return [{ variable: globalVariable(scope, token) }];
   if (!scope.variables.has(value)) throw undeclared(text);
   return [{ variable: value }];
+}
+
+/** Whole numbers that are too large for int are decimals, not bigint. */
+function numberText(text: string): string {
+  if (/e/i.test(text)) return `${text}::float8`;
+  return /^\d+$/.test(text) && BigInt(text) > 2_147_483_647n ? `${text}::numeric(${text.length},0)` : text;
 }
 
 /** An odd number of digits gets a zero in front. */

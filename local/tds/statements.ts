@@ -8,7 +8,7 @@ import { expression } from './expression.ts';
 import { tokenize } from './lexer.ts';
 import { type Query, query, subquery } from './query.ts';
 import type { Scope } from './scope.ts';
-import { type Sql, undeclared } from './sql.ts';
+import { type Sql, sql, undeclared } from './sql.ts';
 import { parseType, type SqlType } from './types.ts';
 
 export type Isolation = 'read committed' | 'snapshot';
@@ -67,7 +67,7 @@ function statement(scope: Scope): Statement {
   return parse(scope);
 }
 
-const define = (sql: Sql, alone = false): Statement => ({ kind: 'define', sql, alone });
+const define = (text: Sql, alone = false): Statement => ({ kind: 'define', sql: text, alone });
 
 const parsers: Record<string, (scope: Scope) => Statement> = {
   select: (scope) => ({ kind: 'query', query: query(scope) }),
@@ -179,8 +179,12 @@ function setStatement(scope: Scope): Statement {
   const token = cursor.next();
   if (token.kind === 'variable') {
     if (!scope.variables.has(token.value)) throw undeclared(token.text);
-    cursor.expect('=');
-    return { kind: 'assign', variable: token.value, value: expression(scope) };
+    const operator = cursor.next().text;
+    if (operator === '=') return { kind: 'assign', variable: token.value, value: expression(scope) };
+    if (!/^[-+*/%]=$/.test(operator)) throw syntaxError(operator);
+    const old = { variable: token.value };
+    const value = sql([old], ` ${operator[0] ?? ''} (`, expression(scope), ')');
+    return { kind: 'assign', variable: token.value, value };
   }
   if (token.value === 'transaction') return isolation(scope);
   const { value, text } = cursor.next();

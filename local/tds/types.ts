@@ -31,7 +31,6 @@ const heldAs = {
   varchar: 'bpchar',
   nchar: 'bpchar',
   nvarchar: 'bpchar',
-  binary: 'bytea',
   varbinary: 'bytea',
   rowversion: 'bytea',
 } as const;
@@ -47,7 +46,7 @@ const synonyms: Record<string, SqlType> = {
 };
 
 const texts: readonly TypeName[] = ['char', 'varchar', 'nchar', 'nvarchar'];
-const binaries: readonly TypeName[] = ['binary', 'varbinary', 'rowversion'];
+const binaries: readonly TypeName[] = ['varbinary', 'rowversion'];
 const scaled: readonly TypeName[] = ['time', 'datetime2', 'datetimeoffset'];
 const dates: readonly TypeName[] = ['date', 'time', 'datetime', 'datetime2', 'datetimeoffset'];
 
@@ -97,7 +96,7 @@ function limited(type: SqlType, [first, second, third]: number[], unsaidLength: 
   if (scaled.includes(name)) return { name, scale: within(first ?? 7, 0, 7) };
   if (name === 'rowversion') return { name, length: 8 };
   if (isText(type) || isBinary(type)) {
-    const fixed = ['char', 'nchar', 'binary'].includes(name);
+    const fixed = ['char', 'nchar'].includes(name);
     if (first === -1 && !fixed) return { name, length: -1 };
     const most = name === 'nchar' || name === 'nvarchar' ? 4_000 : 8_000;
     return { name, length: within(first ?? type.length ?? unsaidLength, 1, most) };
@@ -137,13 +136,15 @@ export function pgCollation(name: string): string {
   throw notEmulated(`COLLATE ${name}`);
 }
 
-/** The T-SQL type of an expression, by the name that PostgreSQL gives its type. */
+/** The T-SQL type of an expression, by the name that PostgreSQL gives its type. @throws SqlError where there is none */
 export function typeOfPg(oidName: string, modifier: number): SqlType {
   if (oidName === 'numeric') {
     if (modifier < 4) return { name: 'decimal', precision: 38 };
     return { name: 'decimal', precision: ((modifier - 4) >> 16) & 0xffff, scale: (modifier - 4) & 0x7ff };
   }
-  return expressionTypes[oidName] ?? { name: 'nvarchar', length: -1 };
+  const type = expressionTypes[oidName];
+  if (!type) throw new SqlError(40_000, 'The emulator has no type for a column of the result.');
+  return type;
 }
 
 const expressionTypes: Record<string, SqlType> = {
@@ -159,6 +160,7 @@ const expressionTypes: Record<string, SqlType> = {
   timestamp: { name: 'datetime2', scale: 7 },
   uuid: { name: 'uniqueidentifier' },
   bytea: { name: 'varbinary', length: -1 },
+  text: { name: 'nvarchar', length: -1 },
   money: { name: 'money' },
   datetimeoffset: { name: 'datetimeoffset', scale: 7 },
 };

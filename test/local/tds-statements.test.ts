@@ -114,6 +114,10 @@ describe('queries', () => {
         [2, null],
       ],
     ],
+    [
+      'SELECT 2147483647 + 0, 2147483648 + 0, CAST(258 AS varbinary(1)), CAST(9223372036854775807 AS bigint)',
+      [[2_147_483_647, 2_147_483_648, Buffer.from([2]), '9223372036854775807']],
+    ],
     ["SELECT k FROM OPENJSON('[5,7]') WITH (k int '$')", [[5], [7]]],
   ])('%s', async (text, expected) => {
     expect(await rows(text)).toEqual(expected);
@@ -220,7 +224,7 @@ describe('what the emulator has not is refused', () => {
 describe('batches', () => {
   it('have variables, branches, loops and TRY', async () => {
     const { recordset } = await query(`DECLARE @n int = 0, @text nvarchar(20);
-      WHILE @n < 3 BEGIN SET @n = @n + 1; END
+      WHILE @n < 3 BEGIN SET @n += 1; END
       IF @n = 3 SET @text = N'three' ELSE SET @text = N'other';
       BEGIN TRY IF @n > 1 BEGIN INSERT INTO dbo.Bins (Code) VALUES ('A'); END SET @text = N'not reached'; END TRY
       BEGIN CATCH SET @text = @text + N'!'; END CATCH
@@ -302,6 +306,8 @@ describe('the catalogue', () => {
         `SELECT DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, IS_NULLABLE FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'dbo' AND TABLE_NAME = 'Parts' AND COLUMN_NAME = 'Name'`,
       ),
     ).toEqual([['varchar', 30, 'YES']]);
+    const { recordset } = await query('SELECT TOP 1 * FROM INFORMATION_SCHEMA.TABLES');
+    expect(Object.keys(recordset[0] ?? {})).toEqual(['TABLE_CATALOG', 'TABLE_SCHEMA', 'TABLE_NAME', 'TABLE_TYPE']);
   });
 
   it('identifies the database', async () => {

@@ -113,8 +113,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION tds.bytes_of(bytea, int4) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT substr($1, 1, $2) $$;
-CREATE FUNCTION tds.bytes_of(int8, int4) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT substr(int8send($1), 1, $2) $$;
-CREATE FUNCTION tds.bytes_of(int4, int4) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT substr(int4send($1), 1, $2) $$;
+CREATE FUNCTION tds.bytes_of(int8, int4) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT substr(int8send($1), greatest(9 - $2, 1)) $$;
+CREATE FUNCTION tds.bytes_of(int4, int4) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT substr(int4send($1), greatest(5 - $2, 1)) $$;
 
 -- To whole numbers SQL Server cuts where PostgreSQL rounds.
 CREATE FUNCTION tds.whole(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT trunc($1) $$;
