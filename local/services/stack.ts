@@ -6,6 +6,7 @@ import { type RunningHost, requireHost, startCoreTools, startEmbeddedHost } from
 import { type PostgresService, startPostgres } from './postgres.ts';
 import { type RedisService, startRedis } from './redis.ts';
 import { messageOf, type Service, sleep } from './service.ts';
+import { type SqlService, startSql } from './sql.ts';
 import { stackFolder } from './state.ts';
 import { startStorage } from './storage.ts';
 
@@ -21,6 +22,7 @@ export interface StackOptions {
     cosmos: number;
     redis: number;
     postgres: number;
+    sql: number;
     storage: readonly [number, number, number];
   };
   ranges?: number | undefined;
@@ -43,6 +45,7 @@ export interface Stack {
   database: string;
   redis: RedisService;
   postgres: PostgresService;
+  sql: SqlService;
   host: RunningHost | undefined;
   stop(): Promise<void>;
 }
@@ -67,6 +70,15 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
     report(service.name, service.what);
     return service;
   };
+  const postgresPart = started(
+    startPostgres({
+      folder: stackFolder(options.root),
+      url: given['POSTGRES'],
+      port: ports.postgres,
+      note: (text) => report('postgres', text),
+      onExit: warn,
+    }),
+  );
   const parts = [
     started(
       startRedis({
@@ -87,24 +99,30 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
         note: (text) => report('cosmos', text),
       }),
     ),
+    postgresPart,
     started(
-      startPostgres({
-        folder: stackFolder(options.root),
-        url: given['POSTGRES'],
-        port: ports.postgres,
-        note: (text) => report('postgres', text),
-        onExit: warn,
-      }),
+      // The emulator keeps its data in the embedded PostgreSQL.
+      postgresPart.then(({ server }) =>
+        startSql({
+          folder: stackFolder(options.root),
+          connectionString: given['SQL'],
+          server,
+          port: ports.sql,
+          note: (text) => report('sql', text),
+          onExit: warn,
+        }),
+      ),
     ),
     started(startStorage({ connectionString: given['AzureWebJobsStorage'], ports: ports.storage })),
   ] as const;
-  const [redis, cosmos, postgres, storage] = await Promise.all(parts);
+  const [redis, cosmos, postgres, sql, storage] = await Promise.all(parts);
   const settings: Record<string, string> = {
     WARMFEED_FEED_POLL: '200ms',
     ...cosmos.settings,
     ...given,
     ...redis.settings,
     ...postgres.settings,
+    ...sql.settings,
     ...storage.settings,
     ...(options.fromBeginning === undefined ? {} : { WARMFEED_FEED_FROM_BEGINNING: String(options.fromBeginning) }),
   };
@@ -121,13 +139,14 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
     report('host', host.what);
   }
   return {
-    services: [redis, cosmos, postgres, storage],
+    services: [redis, cosmos, postgres, sql, storage],
     settings,
     emulator: cosmos.port === undefined ? undefined : cosmos.connectionString,
     connectionString: cosmos.connectionString,
     database,
     redis,
     postgres,
+    sql,
     host,
     stop: () => cleanup.run(),
   };
