@@ -116,7 +116,8 @@ function top(scope: Scope): Sql {
   if (!parenthesised && token.kind !== 'number') throw syntaxError(token.text);
   const number = parenthesised ? expression(scope) : [cursor.next().text];
   if (parenthesised) cursor.expect(')');
-  if (cursor.at('percent') || cursor.at('with', 'ties')) throw notEmulated(cursor.peek().text);
+  if (cursor.at('percent')) throw notEmulated(cursor.peek().text);
+  if (cursor.accept('with', 'ties')) return sql(' FETCH FIRST (', number, ') ROWS WITH TIES');
   return sql(' LIMIT (', number, ')');
 }
 

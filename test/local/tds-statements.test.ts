@@ -197,7 +197,6 @@ describe('what the emulator has not is refused', () => {
     'SELECT * FROM dbo.Bins WITH (NOLOCK)',
     'SELECT * FROM dbo.Bins FOR JSON PATH',
     'SELECT * FROM dbo.Bins OPTION (RECOMPILE)',
-    'SELECT TOP 1 WITH TIES * FROM dbo.Bins ORDER BY Room',
     'SELECT * INTO dbo.Copy FROM dbo.Bins',
     'SELECT * FROM #temporary',
     'MERGE dbo.Bins AS t USING dbo.Parts AS s ON 1 = 1 WHEN MATCHED THEN DELETE;',

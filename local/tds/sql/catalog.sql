@@ -98,6 +98,8 @@ CREATE VIEW sys.change_tracking_databases AS SELECT 5 AS database_id, cleanup AS
   FROM tds.database WHERE tracking;
 CREATE VIEW sys.change_tracking_tables AS SELECT table_id::int4 AS object_id, columns AS is_track_columns_updated_on,
     began AS begin_version, tds.min_valid(t) AS min_valid_version, cleaned AS cleanup_version FROM tds.tracked t;
+CREATE VIEW sys.internal_tables AS SELECT table_id::int4 AS parent_object_id, 'CHANGE_TRACKING'::bpchar COLLATE tds.ci AS internal_type_desc,
+    enabled AS create_date FROM tds.tracked;
 
 CREATE VIEW tds_information_schema.tables AS SELECT current_database()::bpchar COLLATE tds.ci AS table_catalog, nspname::bpchar COLLATE tds.ci AS table_schema,
     name::bpchar COLLATE tds.ci AS table_name, 'BASE TABLE'::bpchar COLLATE tds.ci AS table_type FROM tds.user_tables;

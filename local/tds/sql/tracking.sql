@@ -15,7 +15,8 @@ INSERT INTO tds.database DEFAULT VALUES;
 CREATE SEQUENCE tds.versions;
 CREATE TABLE tds.commits (xid xid8 PRIMARY KEY, version int8 NOT NULL UNIQUE, at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE tds.tracked (
-  table_id oid PRIMARY KEY, name text NOT NULL UNIQUE, columns bool NOT NULL, began int8 NOT NULL, cleaned int8 NOT NULL
+  table_id oid PRIMARY KEY, name text NOT NULL UNIQUE, columns bool NOT NULL, began int8 NOT NULL, cleaned int8 NOT NULL,
+  enabled timestamp(3) NOT NULL DEFAULT pg_catalog.timezone('UTC', clock_timestamp())
 );
 CREATE TABLE tds.truncations (table_id oid NOT NULL, xid xid8 NOT NULL);
 
