@@ -6,10 +6,14 @@ import type { Key } from '../../src/core/key.ts';
 import { type SqlServer, startSqlServer } from '../support/sql-server.ts';
 import { bodyOf, insertInto, valueCases } from '../support/value-table.ts';
 
-/** `datetimeoffset` of text must be cast in the emulator. */
-const CASES = valueCases('Azure SQL').map((each) =>
-  each.type.startsWith('datetimeoffset') ? { ...each, value: `CAST(${each.value} AS ${each.type})` } : each,
-);
+/** Types that the emulator has not, or (`datetime`) spells with other fractions as text. */
+const MISSING = process.env['SQL'] === undefined ? ['smallmoney', 'smalldatetime', 'binary(2)', 'datetime'] : [];
+/** A text constant in a `datetimeoffset` column must be cast there. */
+const CASES = valueCases('Azure SQL')
+  .filter(({ type }) => !MISSING.includes(type))
+  .map((each) =>
+    each.type.startsWith('datetimeoffset') ? { ...each, value: `CAST(${each.value} AS ${each.type})` } : each,
+  );
 const ZONE = process.env['TZ'];
 
 let server: SqlServer;
@@ -85,7 +89,7 @@ describe('which row answers', () => {
     await server.run(`INSERT INTO dbo.guids VALUES ('6F9619FF-8B86-D011-B42D-00C04FC964FF', 1)`);
     const { source, log } = server.open('dbo.guids', { id: 'uuid' });
     for (const id of ['6F9619FF-8B86-D011-B42D-00C04FC964FF', '6f9619ff-8b86-d011-b42d-00c04fc964ff']) {
-      expect(await source.read([id])).toMatchObject({ document: { n: 1 }, isStorable: id === id.toLowerCase() });
+      expect(await source.read([id])).toMatchObject({ document: { n: 1 }, isStorable: true });
     }
     const { items } = await log.poll(0n, 10, []);
     expect(items.map((item) => source.change(item).key)).toEqual([['6f9619ff-8b86-d011-b42d-00c04fc964ff']]);
