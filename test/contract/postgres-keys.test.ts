@@ -159,7 +159,7 @@ describe('which tables are refused, and what is said', () => {
     await tables.db.query(
       `DROP TABLE IF EXISTS refused; CREATE TABLE refused ${body}; GRANT SELECT ON refused TO reader`,
     );
-    const { source, log } = await tables.open('refused', key as never);
+    const { source, log } = await tables.open('refused', key);
     const expected = { code: 'SOURCE_REJECTED', retryable: false, message: expect.stringContaining(says) as string };
     await expect(source.check()).rejects.toMatchObject(expected);
     await expect(log.poll(0n, 10, [])).rejects.toMatchObject(expected);

@@ -30,7 +30,7 @@ sourceContract({
         connectionString: proxied,
         requestTimeoutMs: BOUND_MS,
         pools: {
-          close: real.close,
+          close: () => real.close(),
           // A server cannot be made to be at its limits: its error is.
           get: async (connection) => {
             const pool = await real.get(connection);

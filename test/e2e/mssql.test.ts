@@ -52,6 +52,8 @@ async function start(server: SqlServer) {
         const found = answer.status === 200 ? answer.json : answer.status;
         return JSON.stringify(found) === JSON.stringify(expected) ? answer : undefined;
       }),
+    /** Absence is not cached where the collation folds keys. */
+    gone: (path: string) => until(async () => ((await stack.get(path)).status === 404 ? true : undefined)),
     named: (path: string, name: string) =>
       until(async () => ((await stack.get(path)).json['name'] === name ? true : undefined)),
     stopHost: () => host.close(),
@@ -114,14 +116,14 @@ describe('Azure SQL', () => {
     await stack.shows('entities/good/eu/2', { ...good('eu', 2, 'wing nut', '9007199254740993'), price: '1.5000' });
     await until(async () => ((await stack.get('entities/brief/eu/2')).text === '"wing nut"' ? true : undefined));
     await run('DELETE FROM dbo.goods WHERE id = 2');
-    await stack.shows('entities/good/eu/2', 404);
+    await stack.gone('entities/good/eu/2');
   });
 
   it('a primary key that is changed: both keys follow', async () => {
     await insert('eu', 3, 'cog', 3);
     await stack.shows('entities/good/eu/3', good('eu', 3, 'cog', '3'));
     await run('UPDATE dbo.goods SET id = 33 WHERE id = 3');
-    await stack.shows('entities/good/eu/3', 404);
+    await stack.gone('entities/good/eu/3');
     await stack.shows('entities/good/eu/33', good('eu', 33, 'cog', '3'));
   });
 

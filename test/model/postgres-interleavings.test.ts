@@ -23,10 +23,10 @@ type Step =
   | { readonly do: 'die'; readonly process: number };
 
 const slot = fc.nat(2);
-const key = fc.constantFrom(...KEYS);
+const anyKey = fc.constantFrom(...KEYS);
 const process = fc.nat(1);
 const steps: readonly fc.WeightedArbitrary<Step>[] = [
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('write' as const), slot, key }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('write' as const), slot, key: anyKey }) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -35,7 +35,7 @@ const steps: readonly fc.WeightedArbitrary<Step>[] = [
       how: fc.constantFrom('commit' as const, 'commit' as const, 'commit' as const, 'rollback' as const),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const), key, process }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const), key: anyKey, process }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('poll' as const), process }) },
 ];
 const faults: readonly fc.WeightedArbitrary<Step>[] = [
@@ -197,7 +197,7 @@ async function run(
   }
 
   // I2: all ends, the rest of the outbox arrives, and generations that a process remembers have had their time.
-  for (const [n, transaction] of slots) n === 0 ? transaction.rollback() : transaction.commit();
+  for (const [n, transaction] of slots) transaction[n === 0 ? 'rollback' : 'commit']();
   for (let i = 0; i < plan.length + 4; i++) await scheduler.waitFor(poll(calm));
   world.advance(2000);
   for (const name of KEYS) {
@@ -217,7 +217,7 @@ async function run(
 /** Which versions of keys the polls have told since a moment. */
 function noteTold(database: MemoryPostgres) {
   const told: [string, number][] = [];
-  const poll = database.log.poll;
+  const poll = database.log.poll.bind(database.log);
   database.log.poll = async (...args) => {
     const page = await poll(...args);
     for (const item of [...page.items, ...page.early.map((each) => each.item)]) {
@@ -293,13 +293,15 @@ describe('the check notices', () => {
   const WRITE: Step = { do: 'write', slot: 1, key: 'a' };
   /** Steps of no consequence, so that the poll gets somewhere meanwhile. */
   const LATER = Array.from({ length: 12 }, (): Step => ({ do: 'lose', what: 'b' }));
+  const DIE: Step = { do: 'die', process: 0 };
+  const FORGET: Step = { do: 'forget' };
   const COMMIT: Step = { do: 'end', slot: 1, how: 'commit' };
 
   it.each([
-    ['before it knows the horizon', [LOSE, POLL, READ, WRITE, COMMIT]],
-    ['after it saved the checkpoint', [WRITE, COMMIT, LOSE, POLL, ...LATER, { do: 'die', process: 0 } as Step]],
-    ['or never', [WRITE, COMMIT, { do: 'forget' } as Step, POLL]],
-  ])('nothing in the shipped order, where a wrong one makes all old %s', async (_, plan) => {
+    ['makes all old before it knows the horizon', [LOSE, POLL, READ, WRITE, COMMIT]],
+    ['saves the checkpoint first', [WRITE, COMMIT, LOSE, POLL, ...LATER, DIE]],
+    ['passes over what was forgotten', [WRITE, COMMIT, FORGET, POLL]],
+  ])('nothing in the shipped restart, on the steps that show one that %s', async (_, plan) => {
     await explore({ runs: 1000, faults: true, plan });
   });
 
@@ -319,7 +321,7 @@ describe('the check notices', () => {
       faults: false,
       sabotage: ({ database }) => {
         database.horizonOf = () => 1n << 60n;
-        const poll = database.log.poll;
+        const poll = database.log.poll.bind(database.log);
         database.log.poll = async (...args) => {
           const page = await poll(...args);
           const highest = page.items.reduce((most: bigint, item) => {
@@ -346,7 +348,7 @@ describe('the check notices', () => {
       plan: [LOSE, POLL, READ, WRITE, COMMIT],
       sabotageProcess: ({ log, generations }, life) => {
         let isOld = false;
-        const { poll } = log;
+        const poll = log.poll.bind(log);
         const { bumpEntities } = generations;
         generations.bumpEntities = async () => undefined;
         log.poll = async (from, ...rest) => {
@@ -365,7 +367,7 @@ describe('the check notices', () => {
   it('a restart that saves the checkpoint before it makes all old', () =>
     broken(/^I/, {
       faults: true,
-      plan: [WRITE, COMMIT, LOSE, POLL, ...LATER, { do: 'die', process: 0 }],
+      plan: [WRITE, COMMIT, LOSE, POLL, ...LATER, DIE],
       sabotageProcess: ({ generations }, life) => {
         const { bumpEntities } = generations;
         let isDue = false;
@@ -390,9 +392,9 @@ describe('the check notices', () => {
   it('changes that were forgotten unread', () =>
     broken(/^I/, {
       faults: true,
-      plan: [WRITE, COMMIT, { do: 'forget' }, POLL],
+      plan: [WRITE, COMMIT, FORGET, POLL],
       sabotage: ({ database }) => {
-        const { poll } = database.log;
+        const poll = database.log.poll.bind(database.log);
         database.log.poll = async (...args) => ({ ...(await poll(...args)), isLost: false });
       },
     }));

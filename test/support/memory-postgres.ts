@@ -73,7 +73,7 @@ export function createMemoryPostgres() {
         const version = ++commits;
         for (const { id, key, document } of written) {
           const now = document === null ? undefined : { ...document, n: version };
-          if (key === undefined) for (const each of [...versions.keys()]) put(each, undefined, version);
+          if (key === undefined) for (const each of versions.keys()) put(each, undefined, version);
           else put(key, now, version);
           outbox.push({ id, xid, key, version, document: now });
         }

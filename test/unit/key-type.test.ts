@@ -18,7 +18,10 @@ const SPELLED: Record<KeyType, fc.Arbitrary<{ value: string; spelled: string }>>
   bigint: spelledWhole(64n),
   uuid: fc.tuple(fc.uuid(), fc.infiniteStream(fc.boolean())).map(([value, upper]) => ({
     value,
-    spelled: [...value].map((c) => (upper.next().value ? c.toUpperCase() : c)).join(''),
+    spelled: value
+      .split('')
+      .map((c) => (upper.next().value ? c.toUpperCase() : c))
+      .join(''),
   })),
   date: fc
     .date({ min: new Date('0001-01-01T00:00:00Z'), max: new Date('9999-12-31T00:00:00Z'), noInvalidDate: true })

@@ -223,7 +223,7 @@ describe('the early pass, while an older transaction is open', () => {
 
   it('a failure of it costs nothing of the checkpoint, and it is told again', async () => {
     const all = await held();
-    const { invalidate } = all.world.memory;
+    const invalidate = all.world.memory.invalidate.bind(all.world.memory);
     Object.assign(all.world.memory, { invalidate: () => Promise.reject(DOWN) });
     await expect(all.app.poll()).rejects.toBe(DOWN);
     Object.assign(all.world.memory, { invalidate });
@@ -234,7 +234,7 @@ describe('the early pass, while an older transaction is open', () => {
   it('what is remembered of it is bounded, whatever a transaction changes', async () => {
     const all = await held();
     const asked: number[] = [];
-    const poll = all.database.log.poll;
+    const poll = all.database.log.poll.bind(all.database.log);
     Object.assign(all.database.log, {
       poll: (from: bigint | undefined, limit: number, told: readonly string[]) => {
         asked.push(told.length);
@@ -364,7 +364,7 @@ describe('following', () => {
     all.database.write('a', { v: 2 });
     await other.poll();
     const froms: unknown[] = [];
-    const poll = all.database.log.poll;
+    const poll = all.database.log.poll.bind(all.database.log);
     Object.assign(all.database.log, {
       poll: (from: bigint | undefined, limit: number, told: readonly string[]) => {
         froms.push(from);
