@@ -69,6 +69,7 @@ export function createSqlPools(options: SqlPoolOptions): SqlPools {
 async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOptions) {
   const { default: driver } = await import('mssql');
   const given = configOf(connection, (text) => driver.ConnectionPool.parseConnectionString(text));
+  let refusal: number | undefined;
   const pool: ConnectionPool = new driver.ConnectionPool({
     ...given,
     connectionTimeout: timeoutMs,
@@ -82,11 +83,23 @@ async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOp
       abortTransactionOnError: true,
       useUTC: true,
     },
+    beforeConnect: (opened) => {
+      opened.on('errorMessage', ({ number }) => {
+        refusal = number;
+      });
+    },
     // `SELECT 1` before every batch is the default, and a second round trip.
     validateConnection: 'socket',
   });
   pool.on('error', () => undefined);
-  await pool.connect();
+  /** The driver does not tell why a sign-in failed, and some failures pass: a database that wakes up, a failover. */
+  const withNumber = (error: unknown): unknown =>
+    error instanceof Error && 'code' in error && error.code === 'ELOGIN' && refusal !== undefined
+      ? Object.assign(error, { number: refusal })
+      : error;
+  await pool.connect().catch((error: unknown) => {
+    throw withNumber(error);
+  });
   const types: Record<SqlValue['type'], ISqlType | (() => ISqlType)> = {
     text: driver.NVarChar(driver.MAX),
     int: driver.Int,
@@ -106,6 +119,8 @@ async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOp
     try {
       const { recordsets } = await request.query(text);
       return recordsets as unknown as SqlRow[][];
+    } catch (error) {
+      throw withNumber(error);
     } finally {
       signal.removeEventListener('abort', cancel);
     }
