@@ -13,8 +13,9 @@ const sampleFile = join(root, 'local.settings.sample.json');
 const ownFile = join(root, 'local.settings.json');
 
 export const services: Command = {
-  about: `Starts Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries in it, an emulator of
-SQL Server with cities in it, and storage, and stays in the foreground; no host. Meant for \`func start\`: the ports are those of local.settings.sample.json, so copying that file to local.settings.json is enough.`,
+  about: `Starts Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries, an emulator of SQL Server with
+cities, and storage, and stays in the foreground; no host. Meant for \`func start\`: the ports are those of
+local.settings.sample.json, so copying that file to local.settings.json is enough.`,
   options: {
     'write-settings': { help: 'write local.settings.json if there is none' },
     ranges: { value: '<number>', help: 'partition ranges of the emulated containers (1)' },

@@ -9,9 +9,10 @@ import { bold, createReporter, dim, say } from './output.ts';
 import { root } from './root.ts';
 
 export const start: Command = {
-  about: `Starts the local stack: Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries in it,
-an emulator of SQL Server with cities in it, storage, and a Functions host that runs the built app (dist/main.cjs). Stays in the foreground; Ctrl-C stops everything.
-REDIS_URL, COSMOS, POSTGRES, SQL and AzureWebJobsStorage, in the environment or in local.settings.json, replace a part by another.`,
+  about: `Starts the local stack: Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries, an emulator of SQL
+Server with cities, storage, and a Functions host that runs the built app (dist/main.cjs). Stays in the foreground; Ctrl-C
+stops everything. REDIS_URL, COSMOS, POSTGRES, SQL and AzureWebJobsStorage, in the environment or in local.settings.json,
+replace a part by another.`,
   options: {
     port: { value: '<number>', help: 'HTTP port of the app, else the next free one (7071)' },
     warm: { help: 'cache every document from the start: the change feed begins with the oldest change' },

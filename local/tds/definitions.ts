@@ -1,4 +1,4 @@
-/** CREATE, ALTER and DROP. What PostgreSQL does not hold of a column, its type and its name as declared, goes into its comment. */
+/** CREATE and DROP. What PostgreSQL does not hold of a column, its type and its name as declared, goes into its comment. */
 import { notEmulated, syntaxError } from './errors.ts';
 import { expression } from './expression.ts';
 import { type Scope, type TableName, takeName, takeTable } from './scope.ts';
@@ -14,7 +14,7 @@ import {
   typeText,
 } from './types.ts';
 
-interface TableParts {
+export interface TableParts {
   table: TableName;
   /** Columns and constraints. */
   inside: Sql[];
@@ -50,7 +50,7 @@ function createTable(scope: Scope): Sql {
 
 const comment = (what: string, content: object): string => `COMMENT ON ${what} IS ${quoted(JSON.stringify(content))}`;
 
-function columnDefinition(scope: Scope, parts: TableParts): void {
+export function columnDefinition(scope: Scope, parts: TableParts): void {
   const { cursor } = scope;
   const name = takeName(scope);
   if (cursor.at('as')) throw notEmulated('computed columns');
@@ -128,7 +128,7 @@ function keyColumns(scope: Scope): string[] {
 }
 
 /** A constraint of the table, if one comes next. */
-function constraint(scope: Scope, parts: TableParts): boolean {
+export function constraint(scope: Scope, parts: TableParts): boolean {
   const { cursor } = scope;
   const named = cursor.accept('constraint') ? `CONSTRAINT ${identifier(takeName(scope))} ` : '';
   const clustering = (): void => {
@@ -180,80 +180,4 @@ export function drop(scope: Scope): Sql {
     );
   } while (cursor.accept(','));
   return [statements.join('; ')];
-}
-
-export function alterTable(scope: Scope): Sql {
-  const { cursor } = scope;
-  const table = takeTable(scope);
-  const name = quoted(`${table.schema}.${table.name}`);
-  if (cursor.accept('enable', 'change_tracking')) {
-    const columns = cursor.accept('with', '(', 'track_columns_updated', '=');
-    const on = columns && cursor.accept('on');
-    if (columns && !on) cursor.expect('off');
-    if (columns) cursor.expect(')');
-    return [`SELECT tds.enable_tracking(${name}, ${String(on)})`];
-  }
-  if (cursor.accept('disable', 'change_tracking')) return [`SELECT tds.disable_tracking(${name})`];
-  const start = `ALTER TABLE ${table.quoted}`;
-  if (cursor.accept('add')) {
-    const parts: TableParts = { table, inside: [], after: [] };
-    do if (!constraint(scope, parts)) columnDefinition(scope, parts);
-    while (cursor.accept(','));
-    const added = parts.inside.flatMap((part, at) =>
-      sql(at === 0 ? '' : ', ', isConstraint(part) ? 'ADD ' : 'ADD COLUMN ', part),
-    );
-    return sql(`${start} `, added, parts.after.length > 0 ? `; ${parts.after.join('; ')}` : '');
-  }
-  if (cursor.accept('drop', 'column')) return [`${start} DROP COLUMN ${identifier(takeName(scope))}`];
-  if (cursor.accept('drop', 'constraint')) return [`${start} DROP CONSTRAINT ${identifier(takeName(scope))}`];
-  throw notEmulated(`ALTER TABLE … ${cursor.peek().text}`);
-}
-
-const isConstraint = ([first]: Sql): boolean =>
-  typeof first === 'string' && /^(CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN)/.test(first);
-
-const settings: Record<string, string> = { read_committed_snapshot: 'read_committed_snapshot' };
-
-export function alterDatabase(scope: Scope): Sql {
-  const { cursor } = scope;
-  if (!cursor.accept('current') && takeName(scope).toLowerCase() !== scope.database.toLowerCase()) {
-    throw notEmulated('another database');
-  }
-  cursor.expect('set');
-  if (cursor.accept('allow_snapshot_isolation')) return [`SELECT tds.allow_snapshot(${String(onOrOff(scope))})`];
-  const name = cursor.peek().value;
-  if (cursor.accept('change_tracking')) return changeTracking(scope);
-  if (!(name in settings)) throw notEmulated(`SET ${cursor.peek().text}`);
-  cursor.next();
-  // Readers never wait here, as is the default in Azure.
-  if (!onOrOff(scope)) throw notEmulated('READ_COMMITTED_SNAPSHOT OFF');
-  return ['SELECT 1'];
-}
-
-function onOrOff({ cursor }: Scope): boolean {
-  if (cursor.accept('on')) return true;
-  cursor.expect('off');
-  return false;
-}
-
-function changeTracking(scope: Scope): Sql {
-  const { cursor } = scope;
-  const switching = cursor.accept('=');
-  if (switching && cursor.accept('off')) return ['SELECT tds.database_tracking(false, NULL, NULL, NULL)'];
-  if (switching) cursor.expect('on');
-  let [retention, units, cleanup] = ['NULL', 'NULL', 'NULL'];
-  if (cursor.accept('(')) {
-    do {
-      if (cursor.accept('auto_cleanup', '=')) cleanup = String(onOrOff(scope));
-      else {
-        cursor.expect('change_retention', '=');
-        retention = cursor.next().text;
-        units = ['minutes', 'hours', 'days'].find((unit) => cursor.accept(unit)) ?? '';
-        if (!/^\d{1,5}$/.test(retention) || units === '') throw syntaxError(cursor.peek().text);
-        units = quoted(units);
-      }
-    } while (cursor.accept(','));
-    cursor.expect(')');
-  }
-  return [`SELECT tds.database_tracking(${switching ? 'true' : 'NULL'}, ${retention}, ${units}, ${cleanup})`];
 }

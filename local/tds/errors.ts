@@ -169,7 +169,8 @@ export function fromPostgres(error: unknown): SqlError {
   // Raised by the functions of `sql/`: "number|message".
   const raised = /^(\d+)\|(.*)$/s.exec(failed.message);
   if (raised) return new SqlError(Number(raised[1]), raised[2] ?? '');
-  return new SqlError(40_000, `The emulator cannot run this statement: ${failed.message}`);
+  const what = failed.code === undefined ? 'The emulator failed' : 'The emulator cannot run this statement';
+  return new SqlError(40_000, `${what}: ${failed.message}`);
 }
 
 /** Errors that end only their statement; the batch goes on, and a transaction stays open (XACT_ABORT OFF). */

@@ -24,6 +24,9 @@ const call =
 const named = (least: number, most: number, names: string): Record<string, Definition> =>
   Object.fromEntries(names.split(/\s+/).map((name) => [name, { arguments: [least, most], emit: call(`tds.${name}`) }]));
 
+/** As CAST has it, or refused: PostgreSQL writes dates, guids and bits in other ways. */
+const asText = (value: Sql): Sql => sql('tds.text_of(', value, ', 0, -1)');
+
 const scalars: Record<string, Definition> = {
   ...named(0, 0, 'getdate getutcdate sysdatetime sysutcdatetime sysdatetimeoffset change_tracking_current_version'),
   ...named(0, 0, 'suser_sname original_login'),
@@ -38,7 +41,7 @@ const scalars: Record<string, Definition> = {
   newid: { arguments: [0, 0], emit: call('gen_random_uuid') },
   coalesce: { arguments: [2, 100], emit: call('coalesce') },
   nullif: { arguments: [2, 2], emit: call('nullif') },
-  concat: { arguments: [2, 100], emit: (...given) => sql('concat(', joined(given, ', '), ')::bpchar') },
+  concat: { arguments: [2, 100], emit: (...given) => sql('concat(', joined(given.map(asText), ', '), ')::bpchar') },
   iif: {
     arguments: [3, 3],
     emit: (test = [], yes = [], no = []) => sql('CASE WHEN ', test, ' THEN ', yes, ' ELSE ', no, ' END'),

@@ -1,8 +1,9 @@
 /** A batch as a list of statements. All of it is read before any of it runs, so an error of syntax runs nothing. */
 
+import { alterDatabase, alterTable } from './alterations.ts';
 import { type Change, insert, remove, truncate, update } from './changes.ts';
 import { createCursor } from './cursor.ts';
-import { alterDatabase, alterTable, create, drop } from './definitions.ts';
+import { create, drop } from './definitions.ts';
 import { notEmulated, SqlError, syntaxError } from './errors.ts';
 import { expression } from './expression.ts';
 import { tokenize } from './lexer.ts';

@@ -133,7 +133,7 @@ describe('cancelling', () => {
     const holder = fixture.pool.transaction();
     await holder.begin();
     await holder.request().query('UPDATE dbo.held SET n = 2');
-    const pool = await fixture.connect({ pool: { max: 1 }, requestTimeout: 200 });
+    const pool = await fixture.connect({ pool: { max: 1 }, requestTimeout: 1_500 });
     expect(await failureOf(query('UPDATE dbo.held SET n = 3', pool))).toMatchObject({ code: 'ETIMEOUT' });
     expect(await query('SELECT n FROM dbo.held', pool)).toMatchObject({ recordset: [{ n: 1 }] });
     await holder.rollback();

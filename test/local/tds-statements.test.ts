@@ -1,4 +1,5 @@
 // T-SQL that the app never sends beside what it does: an emulator, not a stub.
+import fc from 'fast-check';
 import sql from 'mssql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Fixture, failureOf, startFixture } from './tds-fixture.ts';
@@ -213,6 +214,7 @@ describe('what the emulator has not is refused', () => {
     'SELECT 1 + 2 & 3',
     'SELECT 1 LIMIT 1',
     'SELECT 1::text',
+    'SELECT CONCAT(Made, 1) FROM dbo.Bins',
     'SELECT $$x$$',
   ])('%s', async (text) => {
     expect(await number(query(text))).toBe(102);
@@ -265,6 +267,36 @@ describe('batches', () => {
     request.on('info', ({ message }: { message: string }) => told.push(message));
     await request.query(`PRINT N'hello ' + CAST(@@TRANCOUNT AS nvarchar(5))`);
     expect(told).toEqual(['hello 0']);
+  });
+});
+
+describe('any words', () => {
+  const words = `SELECT FROM dbo.Bins WHERE Id Code Kilos Price Made = <> + - * / & ( ) , ; . 1 2.5 'x' N'y' @p @n NULL AND OR NOT IN LIKE BETWEEN IS
+    CASE WHEN THEN ELSE END COUNT(*) SUM( MAX( CAST( AS_int) ISNULL( CONCAT( LEN( TOP ORDER BY GROUP UNION JOIN ON AS [a b] 0x01 1e3 -- /* */ IF BEGIN
+    TRAN COMMIT ROLLBACK DECLARE @q SET EXISTS OFFSET ROWS DISTINCT EXEC PRINT @@ROWCOUNT GETDATE() OUTPUT WITH OVER ' [ " $ \\ :: ~ é`;
+
+  it('are answered, or refused with an error of SQL, and the connection goes on', { timeout: 60_000 }, async () => {
+    // A transaction that is left open goes with its connection.
+    const pool = await fixture.connect({ pool: { max: 1 } });
+    const text = fc
+      .array(fc.constantFrom(...words.split(/\s+/)), { minLength: 1, maxLength: 14 })
+      .map((some) => some.join(' ').replace('AS_int', 'AS int'));
+    await fc.assert(
+      fc.asyncProperty(text, async (statement) => {
+        const request = pool.request().input('p', sql.NVarChar(20), "x'").input('n', sql.Int, 3);
+        const failure = await request.query(`SELECT ${statement}`).then(
+          () => undefined,
+          (error: unknown) => error as { code: string; number: number; message: string },
+        );
+        if (failure === undefined) return;
+        expect(failure.code).toBe('EREQUEST');
+        expect(failure.number).toBeGreaterThan(0);
+        expect(failure.message).not.toMatch(/^The emulator failed/);
+      }),
+      { numRuns: 300 },
+    );
+    expect((await pool.request().query('SELECT 1 AS one')).recordset).toEqual([{ one: 1 }]);
+    await pool.close();
   });
 });
 
