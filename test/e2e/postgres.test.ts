@@ -146,8 +146,9 @@ describe('PostgreSQL', () => {
       expect(answer.json['detail']).toContain('{shop}');
     }
     expect((await stack.get('entities/part/a%00b/1')).status).toBe(400);
-    // A host takes what is no UTF-8 as the characters that stand there: a key like every other.
-    for (const odd of ['%ED%A0%80', '%zz']) expect((await stack.get(`entities/part/${odd}/1`)).status).toBe(404);
+    // What is no UTF-8 the host refuses, or hands over as the characters that stand there.
+    for (const odd of ['%ED%A0%80', '%zz'])
+      expect((await stack.get(`entities/part/${odd}/1`)).status).toBeOneOf([400, 404]);
     expect((await stack.get("entities/part/'%3B DROP TABLE parts%3B--/1")).status).toBe(404);
     expect((await stack.get('entities/part/eu/7')).status).toBe(200);
   });
