@@ -66,37 +66,26 @@ export function createSqlPools(options: SqlPoolOptions): SqlPools {
   return { get, close };
 }
 
-async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOptions) {
+async function connect(connection: SqlConnection, options: SqlPoolOptions) {
   const { default: driver } = await import('mssql');
   const given = configOf(connection, (text) => driver.ConnectionPool.parseConnectionString(text));
   let refusal: number | undefined;
   const pool: ConnectionPool = new driver.ConnectionPool({
-    ...given,
-    connectionTimeout: timeoutMs,
-    requestTimeout: timeoutMs,
-    pool: { max: size, min: 0, idleTimeoutMillis: 60_000 },
-    arrayRowMode: true,
-    options: {
-      ...given.options,
-      appName: 'warmfeed',
-      // An error in a batch leaves no transaction behind.
-      abortTransactionOnError: true,
-      useUTC: true,
-    },
+    ...poolConfig(given, options),
     beforeConnect: (opened) => {
       opened.on('errorMessage', ({ number }) => {
         refusal = number;
       });
     },
-    // `SELECT 1` before every batch is the default, and a second round trip.
-    validateConnection: 'socket',
   });
   pool.on('error', () => undefined);
+
   /** The driver does not tell why a sign-in failed, and some failures pass: a database that wakes up, a failover. */
   const withNumber = (error: unknown): unknown =>
     error instanceof Error && 'code' in error && error.code === 'ELOGIN' && refusal !== undefined
       ? Object.assign(error, { number: refusal })
       : error;
+
   await pool.connect().catch((error: unknown) => {
     throw withNumber(error);
   });
@@ -106,11 +95,7 @@ async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOp
     bigint: driver.BigInt,
   };
 
-  async function query(
-    text: string,
-    values: Readonly<Record<string, SqlValue>>,
-    signal: AbortSignal,
-  ): Promise<readonly SqlRow[][]> {
+  const query: SqlPool['query'] = async (text, values, signal) => {
     signal.throwIfAborted();
     const request: Request = pool.request();
     for (const [name, { type, value }] of Object.entries(values)) request.input(name, types[type], value);
@@ -124,9 +109,28 @@ async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOp
     } finally {
       signal.removeEventListener('abort', cancel);
     }
-  }
+  };
 
   return { pool: { query }, close: () => pool.close() };
+}
+
+function poolConfig(given: MssqlConfig, { size, timeoutMs }: SqlPoolOptions): MssqlConfig {
+  return {
+    ...given,
+    connectionTimeout: timeoutMs,
+    requestTimeout: timeoutMs,
+    pool: { max: size, min: 0, idleTimeoutMillis: 60_000 },
+    arrayRowMode: true,
+    options: {
+      ...given.options,
+      appName: 'warmfeed',
+      // An error in a batch leaves no transaction behind.
+      abortTransactionOnError: true,
+      useUTC: true,
+    },
+    // `SELECT 1` before every batch is the default, and a second round trip.
+    validateConnection: 'socket',
+  };
 }
 
 function configOf(connection: SqlConnection, parse: (text: string) => MssqlConfig): MssqlConfig {

@@ -39,6 +39,7 @@ const number = async (work: Promise<unknown>): Promise<number> => (await failure
 describe('queries', () => {
   it.each<[string, unknown[][]]>([
     ['SELECT TOP 2 Code FROM dbo.Bins ORDER BY Kilos DESC', [['D'], ['B']]],
+    ['SELECT TOP (2) WITH TIES Room FROM dbo.Bins ORDER BY Room DESC', [[2], [1], [1]]],
     ['SELECT TOP (1 + 0) b.code FROM [dbo].[Bins] AS b ORDER BY b.Room, b.Code', [['D']]],
     ['SELECT Code FROM Bins ORDER BY Room DESC, Code OFFSET 1 ROW FETCH NEXT 2 ROWS ONLY', [['A'], ['B']]],
     [
