@@ -26,12 +26,12 @@ const commands: Record<string, Entry> = {
     load: async () => (await import('./commands/services.ts')).services,
   },
   write: {
-    summary: 'change or add a document in Cosmos DB, and measure when reads show it',
+    summary: 'change or add an item in its database, and measure when reads show it',
     invocation: 'npm run local -- write',
     load: async () => (await import('./commands/write.ts')).write,
   },
   delete: {
-    summary: 'delete a document, softly unless told otherwise',
+    summary: 'delete an item, as its change feed tells of it',
     invocation: 'npm run local -- delete',
     load: async () => (await import('./commands/delete.ts')).remove,
   },

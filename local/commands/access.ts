@@ -1,7 +1,5 @@
-/** What `write`, `delete`, `get` and `status` share: the running stack, the address of an item, one document in Cosmos DB. */
-import type { Container } from '@azure/cosmos';
-import { type Document, entities, type LocalEntity } from '../data/entities.ts';
-import { givenSettings } from '../services/given.ts';
+/** What `write`, `delete`, `get` and `status` share: the running stack, the address of an item. */
+import { entities, type LocalEntity } from '../data/entities.ts';
 import { type Answer, get } from '../services/http.ts';
 import { StackError } from '../services/service.ts';
 import { readState, type State, stackFolder } from '../services/state.ts';
@@ -25,47 +23,13 @@ export function itemOf(words: readonly string[]): { item: Item; rest: readonly s
   if (name === '') throw new UsageError(`An entity is missing (${known}).`);
   const entity = Object.hasOwn(entities, name) ? entities[name] : undefined;
   if (!entity) throw new UsageError(`Unknown entity '${name}'. There are: ${known}.`);
-  const length = entity.partition.length + 1;
+  const { length } = entity.key;
   const key = others.slice(0, length);
   if (key.length < length || key.some((segment) => segment === '')) {
-    throw new UsageError(
-      `The key of ${name} has ${length} segments (${[...entity.partition, 'id'].join(', ')}), e.g. ${name} ${entity.example.join(' ')}.`,
-    );
+    const segments = `${length} ${length === 1 ? 'segment' : 'segments'} (${entity.key.join(', ')})`;
+    throw new UsageError(`The key of ${name} has ${segments}, e.g. ${name} ${entity.example.join(' ')}.`);
   }
   return { item: { name, entity, key }, rest: others.slice(length) };
-}
-
-export const idOf = ({ key }: Item): string => key.at(-1) ?? '';
-
-export const partitionOf = ({ entity, key }: Item): Record<string, string> =>
-  Object.fromEntries(entity.partition.map((property, at) => [property, key[at] ?? '']));
-
-export interface Database {
-  container: Container;
-  /** Undefined if there is none. */
-  read(): Promise<{ document: Document; etag: string } | undefined>;
-  close(): void;
-}
-
-export async function openDatabase(item: Item): Promise<Database> {
-  const state = runningStack();
-  const given = givenSettings(root);
-  const connectionString = given['COSMOS'] ?? state?.cosmos;
-  if (!connectionString) {
-    throw new StackError('No local stack is running here: start one with `npm start`, or set COSMOS.');
-  }
-  const { CosmosClient } = await import('@azure/cosmos');
-  const client = new CosmosClient(connectionString);
-  const database = given['COSMOS_DATABASE'] ?? state?.database ?? 'warmfeed';
-  const container = client.database(database).container(item.entity.container);
-  return {
-    container,
-    async read() {
-      const { resource, etag } = await container.item(idOf(item), Object.values(partitionOf(item))).read<Document>();
-      return resource === undefined ? undefined : { document: resource, etag };
-    },
-    close: () => client.dispose(),
-  };
 }
 
 export interface App {

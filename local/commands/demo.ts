@@ -23,7 +23,14 @@ Exit code 1 if any step did not do what it says.`,
 
 async function run(input: Input): Promise<number> {
   // The demo writes, deletes and stops servers: only ever its own.
-  const { COSMOS: _, REDIS_URL: __, POSTGRES: ___, AzureWebJobsStorage: ____, ...given } = givenSettings(root);
+  const {
+    COSMOS: _,
+    REDIS_URL: __,
+    POSTGRES: ___,
+    SQL: ____,
+    AzureWebJobsStorage: _____,
+    ...given
+  } = givenSettings(root);
   const { startStack } = await import('../services/stack.ts');
   const { report, warn, seconds } = createReporter();
   const verbose = input.flag('verbose');
@@ -36,7 +43,7 @@ async function run(input: Input): Promise<number> {
       root,
       given,
       host: 'embedded',
-      ports: { http: 0, cosmos: 0, redis: 0, postgres: 0, storage: [0, 0, 0] },
+      ports: { http: 0, cosmos: 0, redis: 0, postgres: 0, sql: 0, storage: [0, 0, 0] },
       fromBeginning: false,
       enableAuth: false,
       verbose,

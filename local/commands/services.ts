@@ -13,8 +13,9 @@ const sampleFile = join(root, 'local.settings.sample.json');
 const ownFile = join(root, 'local.settings.json');
 
 export const services: Command = {
-  about: `Starts Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries in it, and storage, and stays in the
-foreground; no host. Meant for \`func start\`: the ports are those of local.settings.sample.json, so copying that file to local.settings.json is enough.`,
+  about: `Starts Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries, an emulator of SQL Server with
+cities, and storage, and stays in the foreground; no host. Meant for \`func start\`: the ports are those of
+local.settings.sample.json, so copying that file to local.settings.json is enough.`,
   options: {
     'write-settings': { help: 'write local.settings.json if there is none' },
     ranges: { value: '<number>', help: 'partition ranges of the emulated containers (1)' },
@@ -34,7 +35,7 @@ async function run(input: Input): Promise<number> {
     root,
     given,
     host: 'none',
-    ports: { http: 0, cosmos: 8081, redis: 6399, postgres: 5439, storage: [10_000, 10_001, 10_002] },
+    ports: { http: 0, cosmos: 8081, redis: 6399, postgres: 5439, sql: 1439, storage: [10_000, 10_001, 10_002] },
     ranges,
     fromBeginning: undefined,
     enableAuth: false,
@@ -56,6 +57,7 @@ async function run(input: Input): Promise<number> {
     command: 'services',
     cosmos: stack.emulator,
     postgres: stack.postgres.server && stack.postgres.url,
+    sql: stack.sql.port === undefined ? undefined : stack.sql.connectionString,
     database: stack.database,
     services: stack.services.map(({ name, what, pid }) => ({ name, what, ...(pid === undefined ? {} : { pid }) })),
   });

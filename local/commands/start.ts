@@ -9,9 +9,10 @@ import { bold, createReporter, dim, say } from './output.ts';
 import { root } from './root.ts';
 
 export const start: Command = {
-  about: `Starts the local stack: Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries in it,
-storage, and a Functions host that runs the built app (dist/main.cjs). Stays in the foreground; Ctrl-C stops everything.
-REDIS_URL, COSMOS, POSTGRES and AzureWebJobsStorage, in the environment or in local.settings.json, replace a part by another.`,
+  about: `Starts the local stack: Redis, the Cosmos DB emulator with airports in it, PostgreSQL with countries, an emulator of SQL
+Server with cities, storage, and a Functions host that runs the built app (dist/main.cjs). Stays in the foreground; Ctrl-C
+stops everything. REDIS_URL, COSMOS, POSTGRES, SQL and AzureWebJobsStorage, in the environment or in local.settings.json,
+replace a part by another.`,
   options: {
     port: { value: '<number>', help: 'HTTP port of the app, else the next free one (7071)' },
     warm: { help: 'cache every document from the start: the change feed begins with the oldest change' },
@@ -44,7 +45,7 @@ async function run(input: Input): Promise<number> {
     root,
     given,
     host,
-    ports: { http: port, cosmos: 8081, redis: 6399, postgres: 5439, storage: [10_000, 10_001, 10_002] },
+    ports: { http: port, cosmos: 8081, redis: 6399, postgres: 5439, sql: 1439, storage: [10_000, 10_001, 10_002] },
     ranges,
     fromBeginning,
     enableAuth: input.flag('enable-auth'),
@@ -70,6 +71,7 @@ async function run(input: Input): Promise<number> {
     key: running.key,
     cosmos: stack.emulator,
     postgres: stack.postgres.server && stack.postgres.url,
+    sql: stack.sql.port === undefined ? undefined : stack.sql.connectionString,
     database: stack.database,
     services: [...stack.services, { name: 'host', ...running }].map(({ name, what, pid }) => ({
       name,

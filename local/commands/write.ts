@@ -1,17 +1,15 @@
-/** `write <entity> <key…> field=value…`: changes a document in Cosmos DB and watches the app until it answers with the change. */
-import type { Document } from '../data/entities.ts';
-import { StackError } from '../services/service.ts';
-import { type App, idOf, itemOf, openApp, openDatabase, partitionOf } from './access.ts';
+/** `write <entity> <key…> field=value…`: changes an item in its database and watches the app until it answers with the change. */
+import { type App, itemOf, openApp } from './access.ts';
 import { type Command, type Input, UsageError } from './command.ts';
+import { systemProperties } from './cosmos-item.ts';
+import { openItem } from './database.ts';
 import { bold, green, say, yellow } from './output.ts';
-import { isAbsent, lag, showsFields, statusLine, untilVisible } from './visible.ts';
-
-const system = ['_rid', '_self', '_etag', '_ts', '_attachments', '_lsn'];
+import { isAbsent, lag, sameValue, showsFields, statusLine, untilVisible } from './visible.ts';
 
 export const write: Command = {
   usage: '<entity> <key…> field=value…',
-  about: `Sets fields of a document in Cosmos DB, adding it if it is not there, and tells how many milliseconds after the commit
-the running app answers with the change. A value is JSON where it parses (12, true, null, "12"), else text.
+  about: `Sets fields of a document in Cosmos DB (airport), or columns of a row in PostgreSQL (country) or SQL (city), adding it if
+it is not there, and tells how many milliseconds after the commit the running app answers with the change. A value is JSON where it parses (12, true, null, "12"), else text.
 A document that was deleted softly comes back.`,
   options: {
     url: { value: '<url>', help: 'the app, with route prefix (the running stack, else http://127.0.0.1:7071/api)' },
@@ -19,43 +17,41 @@ A document that was deleted softly comes back.`,
   examples: [
     'npm run local -- write airport FR CDG name="Paris CDG"',
     'npm run local -- write airport FR CDG elevationFt=400 scheduled=false',
+    'npm run local -- write country FR capital=Lutetia',
   ],
   run,
 };
 
 async function run(input: Input): Promise<number> {
   const { item, rest } = itemOf(input.words);
-  const fields = fieldsOf(rest, [...item.entity.partition, 'id']);
+  const fields = fieldsOf(rest, item.entity.key);
+  const reserved =
+    item.entity.kind === 'cosmos' ? Object.keys(fields).find((name) => systemProperties.includes(name)) : undefined;
+  if (reserved !== undefined) throw new UsageError(`'${reserved}' is set by Cosmos DB.`);
   const app = await openApp(item, input.text('url'));
-  const database = await openDatabase(item);
+  const store = await openItem(item);
   try {
-    const found = await database.read();
-    const base: Record<string, unknown> = found?.document ?? {
-      id: idOf(item),
-      ...item.entity.defaults,
-      ...partitionOf(item),
-    };
-    const revived = base['deleted'] === true && !('deleted' in fields);
-    const kept = Object.entries(base).filter(([name]) => !system.includes(name) && !(revived && name === 'deleted'));
-    const document = { ...Object.fromEntries(kept), ...fields } as Document;
-    const changed = Object.entries(fields).some(([name, value]) => !same(base[name], value)) || revived || !found;
-    const condition = found ? { accessCondition: { type: 'IfMatch', condition: found.etag } } : {};
-    await database.container.items.upsert(document, condition).catch(refused);
+    const found = await store.read();
+    const revived = found?.['deleted'] === true && !('deleted' in fields);
+    const differs = Object.entries(fields).some(([name, value]) => !sameValue(found?.[name], value));
+    await store.write(fields);
     const committed = performance.now();
-    const what = !found ? 'added' : revived ? 'brought back' : changed ? 'changed' : 'written again, unchanged';
+    const what = !found ? 'added' : revived ? 'brought back' : differs ? 'changed' : 'written again, unchanged';
     say(`${bold('committed')} at ${new Date().toISOString()}: ${item.name} ${item.key.join(' ')} ${what}`);
-    return await watch(app, fields, committed, changed);
+    return await watch(app, { fields, committed, changed: !found || revived || differs });
   } finally {
-    database.close();
+    await store.close();
   }
 }
 
-async function watch(
-  app: App | undefined,
-  fields: Record<string, unknown>,
-  committed: number,
-  changed: boolean,
-): Promise<number> {
+interface Written {
+  fields: Record<string, unknown>;
+  /** `performance.now()` of the commit. */
+  committed: number;
+  changed: boolean;
+}
+
+async function watch(app: App | undefined, { fields, committed, changed }: Written): Promise<number> {
   if (!app) {
     say('No app is running here, so nothing was watched.');
     return 0;
@@ -86,7 +82,6 @@ function fieldsOf(words: readonly string[], keyFields: readonly string[]): Recor
       if (equals < 1) throw new UsageError(`'${word}' is no field=value.`);
       const name = word.slice(0, equals);
       if (keyFields.includes(name)) throw new UsageError(`'${name}' is part of the key and cannot be changed.`);
-      if (system.includes(name)) throw new UsageError(`'${name}' is set by Cosmos DB.`);
       return [name, valueOf(word.slice(equals + 1))];
     }),
   );
@@ -98,12 +93,4 @@ function valueOf(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-
-function refused(error: unknown): never {
-  const { code, message } = error as { code?: number | string; message?: string };
-  if (code === 412) throw new StackError('Another write came in between; try again.');
-  throw new StackError(`Cosmos DB refused the write (${String(code)}): ${message ?? ''}`);
 }

@@ -10,9 +10,9 @@ import { messageOf, StackError } from './service.ts';
 export type Given = Record<string, string>;
 
 /** Settings that decide about a service; an empty one counts as not set. */
-const deciding = ['COSMOS', 'COSMOS_DATABASE', 'REDIS_URL', 'POSTGRES', 'AzureWebJobsStorage', 'CONTENT'];
+const deciding = ['COSMOS', 'COSMOS_DATABASE', 'REDIS_URL', 'POSTGRES', 'SQL', 'AzureWebJobsStorage', 'CONTENT'];
 const isDeciding = (name: string): boolean => deciding.includes(name);
-const onThisMachine = /\/\/([^/@]*@)?(127\.0\.0\.1|localhost|\[::1\])([:/;]|$)/i;
+const onThisMachine = /(\/\/([^/@]*@)?|(server|data source)\s*=\s*(tcp:)?)(127\.0\.0\.1|localhost|\[::1\])([:/;,]|$)/i;
 
 export function givenSettings(root: string, environment: NodeJS.ProcessEnv = process.env): Given {
   const sample = readValues(join(root, 'local.settings.sample.json'));

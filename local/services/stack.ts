@@ -7,6 +7,7 @@ import { type RunningHost, requireHost, startCoreTools, startEmbeddedHost } from
 import { type PostgresService, startPostgres } from './postgres.ts';
 import { type RedisService, startRedis } from './redis.ts';
 import { count, messageOf, type Service, StackError, sleep } from './service.ts';
+import { type SqlService, startSql } from './sql.ts';
 import { stackFolder } from './state.ts';
 import { type StorageService, startStorage } from './storage.ts';
 
@@ -22,6 +23,7 @@ export interface StackOptions {
     cosmos: number;
     redis: number;
     postgres: number;
+    sql: number;
     storage: readonly [number, number, number];
   };
   ranges?: number | undefined;
@@ -44,6 +46,7 @@ export interface Stack {
   database: string;
   redis: RedisService;
   postgres: PostgresService;
+  sql: SqlService;
   host: RunningHost | undefined;
   stop(): Promise<void>;
 }
@@ -68,6 +71,15 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
     report(service.name, service.what);
     return service;
   };
+  const postgresPart = started(
+    startPostgres({
+      folder: stackFolder(options.root),
+      url: given['POSTGRES'],
+      port: ports.postgres,
+      note: (text) => report('postgres', text),
+      onExit: warn,
+    }),
+  );
   const parts = [
     started(
       startRedis({
@@ -88,14 +100,19 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
         note: (text) => report('cosmos', text),
       }),
     ),
+    postgresPart,
     started(
-      startPostgres({
-        folder: stackFolder(options.root),
-        url: given['POSTGRES'],
-        port: ports.postgres,
-        note: (text) => report('postgres', text),
-        onExit: warn,
-      }),
+      // The emulator keeps its data in the embedded PostgreSQL.
+      postgresPart.then(({ server }) =>
+        startSql({
+          folder: stackFolder(options.root),
+          connectionString: given['SQL'],
+          server,
+          port: ports.sql,
+          note: (text) => report('sql', text),
+          onExit: warn,
+        }),
+      ),
     ),
     started(
       startStorage({
@@ -106,15 +123,16 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
     ),
   ] as const;
   // Beside all the rest: nothing but the last line of the start waits for it.
-  const content = parts[3].then((storage) => fillContent(storage, options));
+  const content = parts[4].then((storage) => fillContent(storage, options));
   content.catch(() => {});
-  const [redis, cosmos, postgres, storage] = await Promise.all(parts);
+  const [redis, cosmos, postgres, sql, storage] = await Promise.all(parts);
   const settings: Record<string, string> = {
     WARMFEED_FEED_POLL: '200ms',
     ...cosmos.settings,
     ...given,
     ...redis.settings,
     ...postgres.settings,
+    ...sql.settings,
     ...storage.settings,
     ...(options.fromBeginning === undefined ? {} : { WARMFEED_FEED_FROM_BEGINNING: String(options.fromBeginning) }),
   };
@@ -128,13 +146,14 @@ async function bringUp(options: StackOptions, cleanup: Cleanup): Promise<Stack> 
   }
   await content;
   return {
-    services: [redis, cosmos, postgres, storage],
+    services: [redis, cosmos, postgres, sql, storage],
     settings,
     emulator: cosmos.port === undefined ? undefined : cosmos.connectionString,
     connectionString: cosmos.connectionString,
     database,
     redis,
     postgres,
+    sql,
     host,
     stop: () => cleanup.run(),
   };

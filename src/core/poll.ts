@@ -35,9 +35,11 @@ interface Checkpoint {
 
 /** While nothing changes, the checkpoint is only written so often: it must not fall behind the retention. */
 const CHECKPOINT_MS = 10_000;
+/** In place of a checkpoint. */
+const UNTRACKED = 'untracked';
 const UNTRACKED_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 2000;
-/** Beyond so many early changes they are told again: that costs reads, never truth. */
+/** Beyond so many early transactions they are told again: that costs reads, never truth. */
 const SEEN_MOST = 5000;
 
 export function createPoller(deps: PollDeps) {
@@ -81,11 +83,14 @@ export function createPoller(deps: PollDeps) {
     const checkpoint = last ?? (await load());
     const page = await log.poll(checkpoint?.position, options.pageSize, [...seen]);
     const { lineage } = page;
-    if (lineage === undefined) return UNTRACKED_PAUSE_MS;
+    if (lineage === undefined) {
+      if (checkpoint !== undefined) await leave();
+      return UNTRACKED_PAUSE_MS;
+    }
     if (checkpoint === undefined || checkpoint.lineage !== lineage || page.isLost) {
       await restart(lineage, checkpoint === undefined);
       // Committed before everything became old, so whatever is loaded since shows them.
-      for (const { id } of page.early) seen.add(id);
+      for (const { transaction } of page.early) seen.add(transaction);
       return 0;
     }
     if (page.items.length > 0) await sync.apply(page.items, { partition: page.partition });
@@ -116,6 +121,14 @@ export function createPoller(deps: PollDeps) {
     observe({ kind: 'feed-positions', source: source.name, are: isFirst ? 'new' : 'lost' });
   }
 
+  /** Nobody records changes any more: what was cached while somebody did must not be served as if. */
+  async function leave(): Promise<void> {
+    await generations.bumpEntities(deps.entities);
+    last = undefined;
+    await store.remember(key, UNTRACKED);
+    observe({ kind: 'feed-positions', source: source.name, are: 'lost' });
+  }
+
   /** Without watermark, fence and checkpoint: older changes may still come (protocol C). */
   async function applyEarly({ early, partition, items }: LogPage): Promise<void> {
     if (early.length === 0 && items.length > 0) seen.clear();
@@ -124,16 +137,14 @@ export function createPoller(deps: PollDeps) {
       early.map(({ item }) => item),
       { partition, isSettled: false },
     );
-    if (seen.size + early.length > SEEN_MOST) seen.clear();
-    for (const { id } of early) seen.add(id);
+    const told = new Set(early.map(({ transaction }) => transaction));
+    if (seen.size + told.size > SEEN_MOST) seen.clear();
+    for (const transaction of told) seen.add(transaction);
   }
 
   async function load(): Promise<Checkpoint | undefined> {
-    const text = await store.recall(key);
-    const at = text?.lastIndexOf('|') ?? -1;
-    return text === undefined || at < 0
-      ? undefined
-      : { lineage: text.slice(0, at), position: BigInt(text.slice(at + 1)) };
+    const [, lineage, position] = /^(.*)\|(\d+)$/.exec((await store.recall(key)) ?? '') ?? [];
+    return lineage === undefined || position === undefined ? undefined : { lineage, position: BigInt(position) };
   }
 
   async function save(checkpoint: Checkpoint, isDue: boolean): Promise<void> {

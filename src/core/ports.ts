@@ -126,7 +126,7 @@ export interface ChangeLog {
   /**
    * What was committed from a position on, up to `limit` changes and the rest of the last one's transaction.
    * @param from undefined: nothing but the state
-   * @param seen ids of early changes not to tell again
+   * @param seen early transactions not to tell again
    * @throws WarmfeedError SOURCE_*
    */
   poll(from: Position | undefined, limit: number, seen: readonly string[]): Promise<LogPage>;
@@ -147,8 +147,11 @@ export interface LogPage {
   /** From where to poll once the items are applied. */
   readonly end: Position;
   readonly hasMore: boolean;
-  /** Committed already, while an older transaction keeps their place in the order open. They come again. */
-  readonly early: readonly { readonly id: string; readonly item: unknown }[];
+  /**
+   * Committed already, while an older transaction keeps their place in the order open: all changes of each
+   * transaction. They come again.
+   */
+  readonly early: readonly { readonly transaction: string; readonly item: unknown }[];
 }
 
 export interface ScannedPage {

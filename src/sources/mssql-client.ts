@@ -66,10 +66,56 @@ export function createSqlPools(options: SqlPoolOptions): SqlPools {
   return { get, close };
 }
 
-async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOptions) {
+async function connect(connection: SqlConnection, options: SqlPoolOptions) {
   const { default: driver } = await import('mssql');
   const given = configOf(connection, (text) => driver.ConnectionPool.parseConnectionString(text));
+  let refusal: number | undefined;
   const pool: ConnectionPool = new driver.ConnectionPool({
+    ...poolConfig(given, options),
+    beforeConnect: (opened) => {
+      opened.on('errorMessage', ({ number }) => {
+        refusal = number;
+      });
+    },
+  });
+  pool.on('error', () => undefined);
+
+  /** The driver does not tell why a sign-in failed, and some failures pass: a database that wakes up, a failover. */
+  const withNumber = (error: unknown): unknown =>
+    error instanceof Error && 'code' in error && error.code === 'ELOGIN' && refusal !== undefined
+      ? Object.assign(error, { number: refusal })
+      : error;
+
+  await pool.connect().catch((error: unknown) => {
+    throw withNumber(error);
+  });
+  const types: Record<SqlValue['type'], ISqlType | (() => ISqlType)> = {
+    text: driver.NVarChar(driver.MAX),
+    int: driver.Int,
+    bigint: driver.BigInt,
+  };
+
+  const query: SqlPool['query'] = async (text, values, signal) => {
+    signal.throwIfAborted();
+    const request: Request = pool.request();
+    for (const [name, { type, value }] of Object.entries(values)) request.input(name, types[type], value);
+    const cancel = () => request.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const { recordsets } = await request.query(text);
+      return recordsets as unknown as SqlRow[][];
+    } catch (error) {
+      throw withNumber(error);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  };
+
+  return { pool: { query }, close: () => pool.close() };
+}
+
+function poolConfig(given: MssqlConfig, { size, timeoutMs }: SqlPoolOptions): MssqlConfig {
+  return {
     ...given,
     connectionTimeout: timeoutMs,
     requestTimeout: timeoutMs,
@@ -84,34 +130,7 @@ async function connect(connection: SqlConnection, { size, timeoutMs }: SqlPoolOp
     },
     // `SELECT 1` before every batch is the default, and a second round trip.
     validateConnection: 'socket',
-  });
-  pool.on('error', () => undefined);
-  await pool.connect();
-  const types: Record<SqlValue['type'], ISqlType | (() => ISqlType)> = {
-    text: driver.NVarChar(driver.MAX),
-    int: driver.Int,
-    bigint: driver.BigInt,
   };
-
-  async function query(
-    text: string,
-    values: Readonly<Record<string, SqlValue>>,
-    signal: AbortSignal,
-  ): Promise<readonly SqlRow[][]> {
-    signal.throwIfAborted();
-    const request: Request = pool.request();
-    for (const [name, { type, value }] of Object.entries(values)) request.input(name, types[type], value);
-    const cancel = () => request.cancel();
-    signal.addEventListener('abort', cancel, { once: true });
-    try {
-      const { recordsets } = await request.query(text);
-      return recordsets as unknown as SqlRow[][];
-    } finally {
-      signal.removeEventListener('abort', cancel);
-    }
-  }
-
-  return { pool: { query }, close: () => pool.close() };
 }
 
 function configOf(connection: SqlConnection, parse: (text: string) => MssqlConfig): MssqlConfig {

@@ -8,7 +8,6 @@ interface Failure {
   readonly code?: unknown;
   /** The server's error number. */
   readonly number?: unknown;
-  readonly originalError?: unknown;
   readonly name?: string;
 }
 

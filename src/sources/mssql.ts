@@ -47,7 +47,7 @@ export function createSqlTable(options: SqlTableOptions, pools: SqlPools): SqlTa
   }
 
   function selectMany({ columns: all, key }: SqlDescription): string {
-    const types = key.map((column, i) => `k${i} ${parameterType(column)} '$.k${i}'`).join(', ');
+    const types = key.map((column, i) => `k${i} ${parameterType(column, columns[i])} '$.k${i}'`).join(', ');
     const same = key
       .map(({ name: column, collation }, i) => {
         const collate = collation === undefined ? '' : ` COLLATE ${collation}`;
@@ -61,8 +61,9 @@ export function createSqlTable(options: SqlTableOptions, pools: SqlPools): SqlTa
   async function scan(after: readonly string[] | undefined, limit: number, signal: AbortSignal): Promise<string[][]> {
     const { key } = await description(signal);
     const names = key.map(({ name: column }) => `t.${bracketed(column)}`);
+    const bounds = key.map((column, i) => `CAST(@k${i} AS ${parameterType(column, columns[i])})`);
     const text = `SELECT TOP (@limit) ${selectList(key, 't')} FROM ${from} AS t
-      ${after === undefined ? '' : `WHERE ${isAfter(names)}`} ORDER BY ${names.join(', ')}`;
+      ${after === undefined ? '' : `WHERE ${isAfter(names, bounds)}`} ORDER BY ${names.join(', ')}`;
     const bound = (after ?? []).map((value, i): [string, SqlValue] => [`k${i}`, { type: 'text', value }]);
     const values: Record<string, SqlValue> = { limit: { type: 'int', value: limit }, ...Object.fromEntries(bound) };
     const [found = []] = await run(text, values, signal);
@@ -92,18 +93,23 @@ function readOf({ key, columns, described }: Asked, row: SqlRow | undefined, sta
   return { ...at, document, isStorable: isKeyOfRow(key, columns, stands) };
 }
 
-/** The column's own family of types, of any length, so that its index is used. */
-function parameterType({ type }: SqlColumn): string {
+const WIDTHS = ['tinyint', 'smallint', 'int', 'bigint'];
+
+/**
+ * The column's own family of types, of any length, so that its index is used; wide enough for every key of the declared
+ * type, which is then no error, only not there.
+ */
+function parameterType({ type }: SqlColumn, declared: KeyColumn | undefined): string {
   if (type === 'char' || type === 'varchar') return 'varchar(8000)';
   if (type === 'nchar' || type === 'nvarchar') return 'nvarchar(4000)';
-  return type === 'tinyint' ? 'smallint' : type;
+  return WIDTHS[Math.max(WIDTHS.indexOf(type), WIDTHS.indexOf(declared?.type ?? ''))] ?? type;
 }
 
-/** `(a, b) > (@k0, @k1)`, which SQL Server cannot say. */
-function isAfter(names: readonly string[]): string {
+/** `(a, b) > (x, y)`, which SQL Server cannot say. */
+function isAfter(names: readonly string[], bounds: readonly string[]): string {
   return names
     .map((column, i) =>
-      [...names.slice(0, i).map((before, k) => `${before} = @k${k}`), `${column} > @k${i}`].join(' AND '),
+      [...names.slice(0, i).map((before, k) => `${before} = ${bounds[k]}`), `${column} > ${bounds[i]}`].join(' AND '),
     )
     .map((term) => `(${term})`)
     .join(' OR ');

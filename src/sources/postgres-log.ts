@@ -38,7 +38,7 @@ SELECT s.system, s.horizon, s.recorder, 'warmfeed.outbox'::regclass::oid || '/' 
   coalesce(s.pruned >= $2::xid8, false), o.id, o.xid, o.key, o.xid < s.horizon
 FROM state s LEFT JOIN LATERAL (
   SELECT id, xid, key FROM warmfeed.outbox
-    WHERE relation = s.oid AND xid >= $2::xid8 AND (xid < s.horizon OR id <> ALL ($4::bigint[]))
+    WHERE relation = s.oid AND xid >= $2::xid8 AND (xid < s.horizon OR xid <> ALL ($4::xid8[]))
     ORDER BY xid FETCH FIRST ($3::bigint) ROWS WITH TIES
 ) o ON $2::xid8 IS NOT NULL
 ORDER BY o.xid, o.id`;
@@ -111,7 +111,7 @@ function pageOf(rows: readonly TextRow[], described: Description, from: Position
     hasMore,
     early: changes
       .filter((row) => row[8] !== 't')
-      .map((row) => ({ id: row[5] ?? '', item: recordsOf(row, described)[0] })),
+      .map((row) => ({ transaction: row[6] ?? '', item: recordsOf(row, described)[0] })),
   };
 }
 

@@ -140,7 +140,15 @@ describe('PostgreSQL', () => {
       expect([bad, answer.status]).toEqual([bad, 400]);
       expect(answer.json['detail']).toContain('{id}');
     }
+    for (const bad of ['a%01b', 'x'.repeat(1701), encodeURIComponent('ü'.repeat(851))]) {
+      const answer = await stack.get(`entities/part/${bad}/1`);
+      expect([bad.slice(0, 9), answer.status]).toEqual([bad.slice(0, 9), 400]);
+      expect(answer.json['detail']).toContain('{shop}');
+    }
     expect((await stack.get('entities/part/a%00b/1')).status).toBe(400);
+    // What is no UTF-8 the host refuses, or hands over as the characters that stand there.
+    for (const odd of ['%ED%A0%80', '%zz'])
+      expect((await stack.get(`entities/part/${odd}/1`)).status).toBeOneOf([400, 404]);
     expect((await stack.get("entities/part/'%3B DROP TABLE parts%3B--/1")).status).toBe(404);
     expect((await stack.get('entities/part/eu/7')).status).toBe(200);
   });

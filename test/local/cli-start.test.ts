@@ -17,7 +17,7 @@ interface Running {
 }
 
 function runCli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const { COSMOS: _, REDIS_URL: __, POSTGRES: ___, AzureWebJobsStorage: ____, ...inherited } = process.env;
+  const { COSMOS: _, REDIS_URL: __, POSTGRES: ___, SQL: ____, AzureWebJobsStorage: _____, ...inherited } = process.env;
   const child = spawn(process.execPath, [cli, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...inherited, WARMFEED_LOCAL_FOLDER: folder, ...env },

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CosmosService, startCosmos } from '../../local/services/cosmos.ts';
+import { type PostgresService, startPostgres } from '../../local/services/postgres.ts';
+import { type SqlService, startSql } from '../../local/services/sql.ts';
 
 const cli = join(import.meta.dirname, '../../local/cli.ts');
 const folder = mkdtempSync(join(tmpdir(), 'warmfeed-cli-'));
@@ -60,10 +62,12 @@ describe('wrong words: exit code 2, and a hint', () => {
     [['start', '--port', '70000'], /--port must be a whole number from 0 to 65535/],
     [['start', '--ranges', '0'], /--ranges must be a whole number from 1/],
     [['start', '--host', 'azure'], /--host must be 'func'/],
-    [['write'], /An entity is missing \(airport\)/],
+    [['write'], /An entity is missing \(airport, country, city\)/],
     [['write', 'airprot', 'FR', 'CDG'], /Unknown entity 'airprot'/],
     [['write', 'airport', 'FR'], /2 segments \(country, id\), e\.g\. airport FR CDG/],
     [['write', 'airport', 'FR', 'CDG'], /Nothing to write/],
+    [['write', 'country', 'FR', 'code=DE'], /'code' is part of the key/],
+    [['write', 'city'], /1 segment \(id\), e\.g\. city 1/],
     [['write', 'airport', 'FR', 'CDG', 'name'], /'name' is no field=value/],
     [['write', 'airport', 'FR', 'CDG', 'country=DE'], /'country' is part of the key/],
     [['write', 'airport', 'FR', 'CDG', '_etag=1'], /set by Cosmos DB/],
@@ -81,11 +85,43 @@ describe('nothing runs: exit code 1, and how to start it', () => {
   it.each([
     [['write', 'airport', 'FR', 'CDG', 'name=x']],
     [['delete', 'airport', 'FR', 'CDG']],
+    [['write', 'country', 'FR', 'name=x']],
+    [['delete', 'city', '1']],
     [['status']],
   ])('%j', async (args) => {
-    const { code, out, err } = await runCli(args, { COSMOS: '' });
+    const { code, out, err } = await runCli(args, { COSMOS: '', POSTGRES: '', SQL: '' });
     expect(out + err).toContain('npm start');
     expect(code).toBe(1);
+  });
+});
+
+describe('rows', () => {
+  let postgres: PostgresService;
+  let sql: SqlService;
+  beforeAll(async () => {
+    postgres = await startPostgres({ folder, port: 0 });
+    sql = await startSql({ folder, server: postgres.server, port: 0 });
+  });
+  afterAll(async () => {
+    await sql.stop();
+    await postgres.stop();
+  });
+
+  it.each([
+    ['country', 'FR', 'ZZ', 'area'],
+    ['city', '1', '99999', 'airports'],
+  ])('of %s are changed, added and deleted', async (entity, known, unknown, numeric) => {
+    const command = (...args: string[]): Promise<Ended> =>
+      runCli(args, { POSTGRES: postgres.url, SQL: sql.connectionString });
+    const changed = await command('write', entity, known, 'name=Changed', `${numeric}=7`);
+    expect(changed).toMatchObject({ code: 0, out: expect.stringMatching(/^committed at .* changed$/m) as string });
+    expect((await command('write', entity, known, 'name=Changed', `${numeric}=7`)).out).toContain('unchanged');
+    expect((await command('write', entity, unknown, 'name="New"')).out).toContain('added');
+    const refused = await command('write', entity, known, 'nothing=1');
+    expect(refused).toMatchObject({ code: 1, err: expect.stringMatching(/column( name)? '?nothing/) as string });
+    expect((await command('delete', entity, unknown)).out).toContain('is gone');
+    const gone = await command('delete', entity, unknown);
+    expect(gone).toMatchObject({ code: 1, err: expect.stringContaining(`There is no ${entity} ${unknown}`) as string });
   });
 });
 

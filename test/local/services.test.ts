@@ -8,9 +8,11 @@ import { promisify } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { CosmosClient } from '@azure/cosmos';
 import { BlobServiceClient } from '@azure/storage-blob';
+import sql from 'mssql';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { airports } from '../../local/data/airports.ts';
+import { cities } from '../../local/data/cities.ts';
 import { seedContent } from '../../local/data/content.ts';
 import { countries } from '../../local/data/countries.ts';
 import { createCleanup } from '../../local/services/cleanup.ts';
@@ -20,6 +22,7 @@ import { keep } from '../../local/services/keeper.ts';
 import { freePort, onFreePort } from '../../local/services/ports.ts';
 import { startPostgres } from '../../local/services/postgres.ts';
 import { startRedis } from '../../local/services/redis.ts';
+import { startSql } from '../../local/services/sql.ts';
 import { readState, removeState, writeState } from '../../local/services/state.ts';
 import { startStorage } from '../../local/services/storage.ts';
 
@@ -291,6 +294,33 @@ describe('postgres', () => {
   });
 });
 
+describe('sql', () => {
+  it('emulates a database with the cities in it, in the PostgreSQL that runs or in one of its own', async () => {
+    const home = mkdtempSync(join(folder, 'sql-'));
+    const first = await startSql({ folder: home, port: 0 });
+    await cleanup.add('sql', () => first.stop());
+    expect(first.pid).toBeDefined();
+    expect(first.what).toMatch(/^TDS emulator on 127\.0\.0\.1:\d+, database warmfeed_sql in PostgreSQL$/);
+    const pool = new sql.ConnectionPool(first.connectionString);
+    await pool.connect();
+    const { recordset } = await pool
+      .request()
+      .query(`SELECT * FROM dbo.cities WHERE name = 'paris' AND country = 'FR'`);
+    expect(recordset).toEqual([cities().find(({ name, country }) => name === 'Paris' && country === 'FR')]);
+    await pool.close();
+    const again = await startSql({ folder: home, connectionString: first.connectionString });
+    expect(again).toMatchObject({ written: 0, port: undefined, settings: { SQL: first.connectionString } });
+    expect(first.written).toBe(cities().length);
+    await first.stop();
+    await expect(startSql({ folder: home, connectionString: first.connectionString })).rejects.toThrow(
+      /SQL is set, but the database on 127\.0\.0\.1,\d+ cannot be used/,
+    );
+    await expect(startSql({ folder: home, connectionString: 'mssql://x' })).rejects.toThrow(
+      /must be a connection string/,
+    );
+  });
+});
+
 describe('countries', () => {
   it('are rows with codes of neighbours that exist', () => {
     const all = countries();
@@ -352,6 +382,8 @@ describe('given settings', () => {
       REDIS_URL: 'redis://sample',
       COSMOS: 'mine',
       AzureWebJobsStorage: 'BlobEndpoint=http://127.0.0.1:10003/devstoreaccount1;',
+      SQL: 'Server=127.0.0.1,1440;Database=warmfeed_sql;User Id=sa;Password=x',
+      POSTGRES: 'postgres://warmfeed@127.0.0.1:5440/warmfeed',
       WARMFEED_APP: 'file',
     });
     expect(givenSettings(root, { WARMFEED_APP: 'env', REDIS_URL: '', WARMFEED_LOCAL_FOLDER: '/', HOME: '/' })).toEqual({

@@ -45,6 +45,10 @@ export async function startSlowProxy(port: number, delayMs: number) {
     refuse(value: boolean) {
       refuses = value;
     },
+    /** Ends the connections that there are. */
+    cut() {
+      for (const socket of sockets) socket.destroy();
+    },
     close() {
       server.close();
       for (const socket of sockets) socket.destroy();

@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly replicaLagMs?: number;
   readonly provisionalMs?: number;
   readonly waitMs?: number;
+  /** In place of the one with a log of its own. */
+  readonly source?: Source;
 }
 
 interface Write {
@@ -75,7 +77,7 @@ export function createWorld(options: WorldOptions = {}) {
     return { document: write?.document, asOf: at, version: at, partition };
   }
 
-  const source: Source = {
+  const ownSource: Source = {
     name: 'cosmos/TEST/db/widgets',
     replicaLagMs: options.replicaLagMs ?? 0,
     changesHold: 'documents',
@@ -91,7 +93,7 @@ export function createWorld(options: WorldOptions = {}) {
       return answer;
     },
     async readMany(all, readOptions) {
-      return Promise.all(all.map((key) => source.read(key, readOptions)));
+      return Promise.all(all.map((key) => ownSource.read(key, readOptions)));
     },
     scan: async ({ continuation = '0', limit }) => {
       const at = Number(continuation);
@@ -107,6 +109,8 @@ export function createWorld(options: WorldOptions = {}) {
       return item as Change;
     },
   };
+
+  const source = options.source ?? ownSource;
 
   // A store whose every call can be made to fail, as when Redis is gone.
   const store = new Proxy<Store>(memory, {
@@ -141,11 +145,12 @@ export function createWorld(options: WorldOptions = {}) {
   let tokens = 0;
 
   /** A process: its own cached generations, flights and sync. */
-  function createProcess(over: Partial<Entity> = {}) {
+  function createProcess(over: Partial<Entity> = {}, reached: (store: Store) => Store = (all) => all) {
+    const own = reached(store);
     const all = entities.map((each) => ({ ...each, ...over }));
-    const generations = createGenerations({ store, key: keys.generations, clock, entities: all, ttlMs: 1000 });
+    const generations = createGenerations({ store: own, key: keys.generations, clock, entities: all, ttlMs: 1000 });
     const deps = {
-      store,
+      store: own,
       keys,
       generations,
       clock,
