@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { app } from '@azure/functions';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
-import { ConfigError } from './core/errors.ts';
+import { ConfigError, messageOf } from './core/errors.ts';
 import { createFeedWatch, type FeedState } from './core/feed-watch.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
@@ -17,12 +17,14 @@ import { registerEntities } from './functions/entities.ts';
 import { registerFeedWatch } from './functions/feed-watch.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
+import { registerTraceContext } from './functions/trace-context.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
 import { entraTokens } from './redis/identity.ts';
 import { createRedisStore } from './redis/store.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from './sources/cosmos.ts';
 import { createLimit, guard } from './sources/guard.ts';
+import { type BreakerState, createTelemetry, observeAll } from './telemetry/telemetry.ts';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -64,7 +66,19 @@ function loadDefinition(): CacheDefinition {
 }
 
 function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
-  const observe = createLog(() => clock.now());
+  const telemetry = createTelemetry({
+    otlpEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+    insightsConnection: settings.APPLICATIONINSIGHTS_CONNECTION_STRING,
+    insightsAuthentication: settings.APPLICATIONINSIGHTS_AUTHENTICATION_STRING,
+    serviceName: process.env['WEBSITE_SITE_NAME'] ?? settings.WARMFEED_APP,
+    exportIntervalMs: settings.OTEL_METRIC_EXPORT_INTERVAL,
+    onError: (error) => console.error('telemetry:', messageOf(error)),
+  });
+  if (telemetry.isOn) registerTraceContext(telemetry.under);
+  const observe = observeAll(
+    createLog(() => clock.now()),
+    telemetry.observe,
+  );
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
@@ -74,7 +88,7 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
   });
-  const store = createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS });
+  const store = telemetry.store(createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS }));
   const clients = createCosmosClients();
   const limits = {
     concurrency: settings.WARMFEED_SOURCE_CONCURRENCY,
@@ -96,7 +110,8 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
       },
       clients,
     );
-    const guarded = guard(source, limits);
+    const onBreaker = (state: BreakerState) => telemetry.onBreaker(source.name, state);
+    const guarded = telemetry.source(guard(source, { ...limits, onBreaker }));
     const columns = cosmosKeyColumns(container.source.partitionKey);
     const entities = container.entities.map((entity) => ({ ...entity, source: guarded, columns }));
     const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
@@ -127,9 +142,15 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
   });
   const reader = createReader({ ...deps, reloads });
 
-  registerEntities({ entities, reader, clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES });
+  registerEntities({
+    entities,
+    reader,
+    clientDirectives: settings.WARMFEED_CLIENT_DIRECTIVES,
+    onRead: telemetry.onRead,
+  });
   for (const container of watched) {
-    registerCosmosChanges(createSync({ ...deps, source: container.source, entities: container.entities }), {
+    const sync = createSync({ ...deps, source: container.source, entities: container.entities });
+    registerCosmosChanges(telemetry.sync(sync, container.source.name), {
       connection: container.definition.connectionName,
       database: container.definition.database,
       container: container.definition.container,
@@ -162,5 +183,6 @@ function start({ settings, leasePrefix, containers }: ResolvedConfig): void {
     await reader.drain();
     clients.dispose();
     await connection.close();
+    await telemetry.shutdown();
   });
 }

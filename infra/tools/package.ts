@@ -8,7 +8,8 @@ import { transformSync } from 'esbuild';
 import { zipSync } from 'fflate';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const FILES = ['host.json', 'package.json', 'main.cjs'] as const;
+const BUNDLES = ['main.cjs', 'open-telemetry.cjs'] as const;
+const FILES = ['host.json', 'package.json', ...BUNDLES] as const;
 const RUNS = 5;
 
 /** @returns the sizes in bytes */
@@ -17,15 +18,17 @@ function makePackage(): { bundle: number; zip: number } {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   cpSync(join(ROOT, 'host.json'), join(folder, 'host.json'));
-  const built = readFileSync(join(ROOT, 'dist/main.cjs'), 'utf8');
-  const bundle = transformSync(built, { minifyWhitespace: true, legalComments: 'none', logLevel: 'error' }).code;
-  writeFileSync(join(folder, 'main.cjs'), bundle);
+  for (const name of BUNDLES) {
+    const built = readFileSync(join(ROOT, 'dist', name), 'utf8');
+    const { code } = transformSync(built, { minifyWhitespace: true, legalComments: 'none', logLevel: 'error' });
+    writeFileSync(join(folder, name), code);
+  }
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
   const contents = Object.fromEntries(FILES.map((name) => [name, readFileSync(join(folder, name))]));
   // One date for all, so that the same sources give the same zip.
   const zip = zipSync(contents, { level: 9, mtime: '2000-01-01T00:00:00' });
   writeFileSync(join(ROOT, 'dist/warmfeed.zip'), zip);
-  return { bundle: bundle.length, zip: zip.length };
+  return { bundle: contents['main.cjs']?.length ?? 0, zip: zip.length };
 }
 
 /** Everything is in the bundle, so there is nothing to install. */

@@ -58,6 +58,13 @@ const redisUrl: Setting<string> = {
   form: 'a URL "redis://host:port" or "rediss://…"',
 };
 
+const optional = (meaning: string): Setting<string> => ({
+  fallback: '',
+  meaning,
+  parse: (text) => text,
+  form: 'a text',
+});
+
 const schedule = (fallback: string, meaning: string): Setting<string> => ({
   fallback,
   meaning,
@@ -123,6 +130,12 @@ export const SETTINGS = {
   WARMFEED_BREAKER_RESET: duration('5s', 'For how long it is left alone', 100),
   WARMFEED_RELOAD_CONCURRENCY: whole('4', 'Reloads that clients may force at a time in a process', 1),
   WARMFEED_RELOAD_TIMEOUT: duration('1s', 'How long such a reload may take', 50),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional('An OpenTelemetry collector (OTLP over HTTP) for metrics and traces'),
+  OTEL_METRIC_EXPORT_INTERVAL: whole('60000', 'How often metrics are exported, in milliseconds', 10),
+  APPLICATIONINSIGHTS_CONNECTION_STRING: optional('Application Insights for metrics and traces; the host reads it too'),
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: optional(
+    'By which identity: `ClientId=…;Authorization=AAD`; else by the key of the connection string',
+  ),
   WARMFEED_DEAD_LETTERS: whole('10000', 'Dead letters kept, about', 1),
 } as const;
 

@@ -21,6 +21,8 @@ export interface Page {
   /** Any key of the page; undefined: nothing in it is a change. */
   readonly sample: Key | undefined;
   readonly letters: readonly DeadLetter[];
+  /** When the changes were committed, as far as the source tells. */
+  readonly committedAt: readonly number[];
 }
 
 const OWN = { refresh: 'always', 'refresh-cached': 'cached', evict: 'never' } as const;
@@ -42,7 +44,8 @@ export function planPage(
     }),
   );
   const highest = changes.reduce((max, { version }) => (version > max ? version : max), 0n);
-  return { works, highest, sample: changes[0]?.key, letters };
+  const committedAt = changes.flatMap((change) => (change.committedAt === undefined ? [] : [change.committedAt]));
+  return { works, highest, sample: changes[0]?.key, letters, committedAt };
 }
 
 /** Of several changes of a key the last one counts; what is no change at all goes to the dead letters. */

@@ -62,6 +62,8 @@ export interface Change {
   readonly version: Position;
   readonly document: Document | undefined;
   readonly expiresAt?: number;
+  /** When it was committed, milliseconds since the epoch, where the source tells. */
+  readonly committedAt?: number;
 }
 
 /** A database container, table, … that answers point reads with truthful positions. */
@@ -206,7 +208,14 @@ export type CacheEvent =
   | { readonly kind: 'healed'; readonly source: string }
   /** New positions of a feed, or lost ones: everything cached of the source has become old. */
   | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
-  | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
+  /** Its changes are visible from now on. */
+  | {
+      readonly kind: 'batch';
+      readonly source: string;
+      readonly report: BatchReport;
+      /** Of the changes of the page, as far as they are known. */
+      readonly committedAt: readonly number[];
+    };
 
 /** `stored…` or why a fill was refused. */
 export type FillOutcome =

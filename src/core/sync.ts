@@ -31,7 +31,7 @@ export function createSync(deps: SyncDeps) {
     const { refreshed, ignored, reread } = done;
     const evicted = page.works.length - refreshed - ignored;
     const report = { changes: items.length, refreshed, evicted, ignored, reread, deadLettered: letters.length };
-    observe({ kind: 'batch', source: source.name, report });
+    observe({ kind: 'batch', source: source.name, report, committedAt: page.committedAt });
     return report;
   }
 

@@ -21,7 +21,7 @@ function latestVersion(place: string, partitionKey: readonly string[], item: Doc
   if (typeof item['id'] !== 'string') throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
   const document = withoutSystemProperties(item);
   const version = positionOf(place, item['_lsn'], '_lsn');
-  return { key: keyOf(partitionKey, item, item['id']), version, document, ...expiryOf(item) };
+  return { key: keyOf(partitionKey, item, item['id']), version, document, ...expiryOf(item), ...commitOf(item['_ts']) };
 }
 
 /** `{ current, previous, metadata }`: a delete has no `current`, and may name its item in the metadata only. */
@@ -29,17 +29,18 @@ function oneOfAllVersions(place: string, partitionKey: readonly string[], item: 
   const { current, previous, metadata } = item;
   const isDelete = isObject(metadata) && metadata['operationType'] === 'delete';
   const version = positionOf(place, isObject(metadata) ? metadata['lsn'] : undefined, 'metadata.lsn');
+  const commit = commitOf(isObject(metadata) ? metadata['crts'] : undefined);
   const known = [current, previous].find((image) => isObject(image) && typeof image['id'] === 'string');
   if (isObject(known)) {
     const key = keyOf(partitionKey, known, String(known['id']));
-    if (isDelete || known !== current) return { key, version, document: undefined };
-    return { key, version, document: withoutSystemProperties(known), ...expiryOf(known) };
+    if (isDelete || known !== current) return { key, version, document: undefined, ...commit };
+    return { key, version, document: withoutSystemProperties(known), ...expiryOf(known), ...commit };
   }
   const { id, partitionKey: values } = isObject(metadata) ? metadata : {};
   if (typeof id !== 'string' || !isObject(values)) {
     throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
   }
-  return { key: keyOf(partitionKey, unfold(values), id), version, document: undefined };
+  return { key: keyOf(partitionKey, unfold(values), id), version, document: undefined, ...commit };
 }
 
 /** `{ "address/zip": 1 }` and `{ "/zip": 1 }` as documents that have these paths. */
@@ -55,6 +56,11 @@ function unfold(values: Document): Document {
     at[segments.at(-1) ?? name] = value;
   }
   return document;
+}
+
+/** Whole seconds, so that a change seems up to a second older than it is. */
+function commitOf(seconds: unknown): { committedAt?: number } {
+  return typeof seconds === 'number' ? { committedAt: seconds * 1000 } : {};
 }
 
 function positionOf(place: string, lsn: unknown, name: string): bigint {

@@ -52,8 +52,8 @@ afterAll(async () => {
   for (const end of atEnd.toReversed()) await end();
 });
 
-it('is three files, and says how large it is and how long it loads', () => {
-  expect(readdirSync(folder)).toEqual(['host.json', 'main.cjs', 'package.json']);
+it('is four files, and says how large it is and how long it loads', () => {
+  expect(readdirSync(folder)).toEqual(['host.json', 'main.cjs', 'open-telemetry.cjs', 'package.json']);
   expect(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))).not.toHaveProperty('dependencies');
   expect(report).toMatch(/bundle, loads in \d+ ms\ndist\/warmfeed\.zip: \d+ kB/);
 });

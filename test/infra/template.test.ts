@@ -63,6 +63,15 @@ it('compiles and lints without a word', () => {
   expect(cli && buildBicep(cli).findings).toBe('');
 });
 
+test('alerts and workbook ask for metrics that there are', () => {
+  const [page = '', ...asking] = ['docs/telemetry.md', 'infra/modules/alerts.bicep', 'infra/workbook.json'].map(
+    (file) => readFileSync(join(ROOT, file), 'utf8'),
+  );
+  const asked = asking.flatMap((text) => [...text.matchAll(/warmfeed\.[a-z_.]+/g)].map(([name]) => name));
+  expect(asked.length).toBeGreaterThan(10);
+  for (const name of asked) expect(page).toContain(`| \`${name}\` |`);
+});
+
 it('its parameter file names parameters that there are', () => {
   const template = JSON.parse(cli === undefined ? '{}' : buildBicep(cli).template) as { parameters: object };
   const file = JSON.parse(readFileSync(join(ROOT, 'infra/main.parameters.json'), 'utf8')) as { parameters: object };
