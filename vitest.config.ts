@@ -23,7 +23,7 @@ export default defineConfig({
     projects: [
       project('unit', { testTimeout: 20_000 }),
       project('contract', { retry, testTimeout: 20_000, hookTimeout: 60_000 }),
-      project('infra', { testTimeout: 60_000, hookTimeout: 300_000 }),
+      project('infra', { testTimeout: 180_000, hookTimeout: 300_000 }),
       project('model', { testTimeout: 120_000 }),
       project('local', { retry, testTimeout: 20_000, hookTimeout: 60_000 }),
       project('e2e', { retry, testTimeout: 60_000, hookTimeout: 120_000 }),

@@ -9,7 +9,7 @@ import { startSessions } from './compose/sessions.ts';
 import { guardLimits, openSources } from './compose/sources.ts';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
-import { ConfigError } from './core/errors.ts';
+import { ConfigError, messageOf } from './core/errors.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import { createReader } from './core/read.ts';
@@ -18,11 +18,13 @@ import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
+import { registerTraceContext } from './functions/trace-context.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
 import { entraTokens } from './redis/identity.ts';
 import { createRedisStore } from './redis/store.ts';
 import { createLimit } from './sources/guard.ts';
+import { createTelemetry, observeAll } from './telemetry/telemetry.ts';
 
 try {
   start(resolveConfig(loadDefinition(), process.env));
@@ -39,7 +41,19 @@ function loadDefinition(): CacheDefinition {
 
 function start(config: ResolvedConfig): void {
   const { settings } = config;
-  const observe = createLog(() => clock.now());
+  const telemetry = createTelemetry({
+    otlpEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+    insightsConnection: settings.APPLICATIONINSIGHTS_CONNECTION_STRING,
+    insightsAuthentication: settings.APPLICATIONINSIGHTS_AUTHENTICATION_STRING,
+    serviceName: process.env['WEBSITE_SITE_NAME'] ?? settings.WARMFEED_APP,
+    exportIntervalMs: settings.OTEL_METRIC_EXPORT_INTERVAL,
+    onError: (error) => console.error('telemetry:', messageOf(error)),
+  });
+  if (telemetry.isOn) registerTraceContext(telemetry.under);
+  const observe = observeAll(
+    createLog(() => clock.now()),
+    telemetry.observe,
+  );
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
@@ -49,8 +63,8 @@ function start(config: ResolvedConfig): void {
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
   });
-  const store = createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS });
-  const { watched, polled, clients, closeSources } = openSources(config);
+  const store = telemetry.store(createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS }));
+  const { watched, polled, clients, closeSources } = openSources(config, telemetry);
   const sources = [...watched, ...polled];
   const entities = sources.flatMap((source) => source.entities);
   const content = openContent(config.content, settings, guardLimits(settings));
@@ -75,7 +89,7 @@ function start(config: ResolvedConfig): void {
   const manyReader = createManyReader({ ...deps, reader });
   registerBatch({ entities, reader: manyReader });
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
-  registerEntities({ entities, reader, clientDirectives });
+  registerEntities({ entities, reader, clientDirectives, onRead: telemetry.onRead });
   const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
   const sessions = startSessions(config.sessions, {
     settings,
@@ -85,6 +99,7 @@ function start(config: ResolvedConfig): void {
     limits: guardLimits(settings),
     observe,
   });
+  const feedDeps = { ...deps, traced: telemetry.sync };
   registerHealth({
     problems: [],
     checks: [
@@ -92,8 +107,8 @@ function start(config: ResolvedConfig): void {
       ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
       ...contentPart.checks,
       ...sessions.checks,
-      ...followContainers(watched, settings, deps),
-      ...followTables(polled, settings, deps, stopping.signal),
+      ...followContainers(watched, settings, feedDeps),
+      ...followTables(polled, settings, feedDeps, stopping.signal),
     ],
   });
 
@@ -102,5 +117,6 @@ function start(config: ResolvedConfig): void {
     await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), sessions.drain()]);
     await closeSources();
     await connection.close();
+    await telemetry.shutdown();
   });
 }

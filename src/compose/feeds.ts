@@ -3,7 +3,7 @@
 import type { Settings } from '../config/settings.ts';
 import { createFeedWatch } from '../core/feed-watch.ts';
 import { createPoller } from '../core/poll.ts';
-import { createSync, type SyncDeps } from '../core/sync.ts';
+import { createSync, type Sync, type SyncDeps } from '../core/sync.ts';
 import { registerCosmosChanges } from '../functions/cosmos-changes.ts';
 import { registerFeedWatch } from '../functions/feed-watch.ts';
 import type { HealthCheck } from '../functions/health.ts';
@@ -11,12 +11,12 @@ import { registerTableChanges } from '../functions/table-changes.ts';
 import { clock } from './runtime.ts';
 import type { OpenedSources } from './sources.ts';
 
-type FeedDeps = Omit<SyncDeps, 'source' | 'entities'>;
+type FeedDeps = Omit<SyncDeps, 'source' | 'entities'> & { readonly traced: (sync: Sync, source: string) => Sync };
 
 /** @returns how each feed stands */
 export function followContainers(watched: OpenedSources['watched'], settings: Settings, deps: FeedDeps): HealthCheck[] {
   const feeds = watched.map(({ definition, source, entities, prefix, fromBeginning }) => {
-    const waits = registerCosmosChanges(createSync({ ...deps, source, entities }), {
+    const waits = registerCosmosChanges(deps.traced(createSync({ ...deps, source, entities }), source.name), {
       connection: definition.connectionName,
       database: definition.database,
       container: definition.container,
@@ -52,7 +52,7 @@ export function followTables(
     pruneMs: settings.WARMFEED_OUTBOX_RETENTION / 10,
   };
   const pollers = polled.map(({ definition, source, log, entities }) => {
-    const sync = createSync({ ...deps, source, entities });
+    const sync = deps.traced(createSync({ ...deps, source, entities }), source.name);
     const names = entities.map((entity) => entity.name);
     return { definition, poller: createPoller({ ...deps, clock, source, log, sync, entities: names, options }) };
   });

@@ -3,6 +3,7 @@
 
 import type { ResolvedConfig } from '../config/resolve.ts';
 import type { Settings } from '../config/settings.ts';
+import type { Source } from '../core/ports.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from '../sources/cosmos.ts';
 import { type GuardLimits, guard } from '../sources/guard.ts';
 import { createSqlTable } from '../sources/mssql.ts';
@@ -10,6 +11,7 @@ import { createSqlPools } from '../sources/mssql-client.ts';
 import { createPostgresTable } from '../sources/postgres.ts';
 import { createPostgresPools } from '../sources/postgres-client.ts';
 import { tableKeyColumns } from '../sources/table.ts';
+import type { BreakerState, Telemetry } from '../telemetry/telemetry.ts';
 
 export function guardLimits(settings: Settings): GuardLimits {
   return {
@@ -21,13 +23,17 @@ export function guardLimits(settings: Settings): GuardLimits {
   };
 }
 
-export function openSources({ settings, leasePrefix, containers, tables }: ResolvedConfig) {
+export function openSources({ settings, leasePrefix, containers, tables }: ResolvedConfig, telemetry: Telemetry) {
   const clients = createCosmosClients();
   const pool = { size: settings.WARMFEED_POOL_SIZE, timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT };
   const postgresPools = createPostgresPools(pool);
   const sqlPools = createSqlPools(pool);
   const requestTimeoutMs = settings.WARMFEED_SOURCE_TIMEOUT;
   const limits = guardLimits(settings);
+  const guarded = (source: Source) => {
+    const onBreaker = (state: BreakerState) => telemetry.onBreaker(source.name, state);
+    return telemetry.source(guard(source, { ...limits, onBreaker }));
+  };
   const watched = containers.map(({ source: definition, entities }) => {
     const { changeFeedMode } = definition;
     // Leases of one mode are of no use to the other.
@@ -35,7 +41,7 @@ export function openSources({ settings, leasePrefix, containers, tables }: Resol
     const leases = { container: settings.WARMFEED_LEASE_CONTAINER, prefix };
     const replicaLagMs = settings.WARMFEED_REPLICA_LAG;
     const source = createCosmosSource({ ...definition, replicaLagMs, requestTimeoutMs, leases }, clients);
-    const of = { source: guard(source, limits), columns: cosmosKeyColumns(definition.partitionKey) };
+    const of = { source: guarded(source), columns: cosmosKeyColumns(definition.partitionKey) };
     const fromBeginning = changeFeedMode === 'LatestVersion' && settings.WARMFEED_FEED_FROM_BEGINNING;
     return { definition, source, prefix, fromBeginning, entities: entities.map((entity) => ({ ...entity, ...of })) };
   });
@@ -47,7 +53,7 @@ export function openSources({ settings, leasePrefix, containers, tables }: Resol
       definition.kind === 'postgres'
         ? createPostgresTable({ ...common, connection: definition.connection, retentionMs }, postgresPools)
         : createSqlTable({ ...common, connection: definition.connection }, sqlPools);
-    const of = { source: guard(source, limits), columns: common.columns };
+    const of = { source: guarded(source), columns: common.columns };
     return { definition, source, log, entities: entities.map((entity) => ({ ...entity, ...of })) };
   });
   const closeSources = async () => {

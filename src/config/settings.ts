@@ -58,6 +58,13 @@ const redisUrl: Setting<string> = {
   form: 'a URL "redis://host:port" or "rediss://…"',
 };
 
+const optional = (meaning: string): Setting<string> => ({
+  fallback: '',
+  meaning,
+  parse: (text) => text,
+  form: 'a text',
+});
+
 const schedule = (fallback: string, meaning: string): Setting<string> => ({
   fallback,
   meaning,
@@ -139,6 +146,12 @@ export const SETTINGS = {
   WARMFEED_CONTENT_LARGE_TIMEOUT: duration('30s', 'How long such a read may take, with the wait for its turn', 100),
   WARMFEED_SESSION_QUEUE: whole('10000', 'Sessions of a process that may wait for their durable copy', 1),
   WARMFEED_SESSION_DRAIN: duration('5s', 'How long a process that ends goes on copying sessions'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional('An OpenTelemetry collector (OTLP over HTTP) for metrics and traces'),
+  OTEL_METRIC_EXPORT_INTERVAL: whole('60000', 'How often metrics are exported, in milliseconds', 10),
+  APPLICATIONINSIGHTS_CONNECTION_STRING: optional('Application Insights for metrics and traces; the host reads it too'),
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: optional(
+    'By which identity: `ClientId=…;Authorization=AAD`; else by the key of the connection string',
+  ),
   WARMFEED_DEAD_LETTERS: whole('10000', 'Dead letters kept, about', 1),
 } as const;
 

@@ -23,6 +23,8 @@ export interface Page {
   /** Items that name no key: what they changed is unknown. */
   readonly nameless: number;
   readonly letters: readonly DeadLetter[];
+  /** When the changes were committed, as far as the source tells. */
+  readonly committedAt: readonly number[];
 }
 
 const OWN = { refresh: 'always', 'refresh-cached': 'cached', evict: 'never' } as const;
@@ -45,7 +47,8 @@ export function planPage(
     }),
   );
   const highest = changes.reduce((max, { version }) => (version > max ? version : max), 0n);
-  return { works, highest, sample: changes[0]?.key, nameless, letters };
+  const committedAt = changes.flatMap((change) => (change.committedAt === undefined ? [] : [change.committedAt]));
+  return { works, highest, sample: changes[0]?.key, nameless, letters, committedAt };
 }
 
 /**

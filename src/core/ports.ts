@@ -66,6 +66,8 @@ export interface Change {
   readonly version: Position;
   readonly document: Document | undefined;
   readonly expiresAt?: number;
+  /** When it was committed, milliseconds since the epoch, where the source tells. */
+  readonly committedAt?: number;
 }
 
 /** A declared parameter's value, in the canonical form of its type. */
@@ -289,7 +291,14 @@ export type CacheEvent =
   | { readonly kind: 'feed-unfollowed'; readonly source: string; readonly remark: string }
   /** A feed told of changes without saying of what: everything cached of the source has become old. */
   | { readonly kind: 'nameless'; readonly source: string; readonly changes: number }
-  | { readonly kind: 'batch'; readonly source: string; readonly report: BatchReport };
+  /** Its changes are visible from now on. */
+  | {
+      readonly kind: 'batch';
+      readonly source: string;
+      readonly report: BatchReport;
+      /** Of the changes of the page, as far as they are known. */
+      readonly committedAt: readonly number[];
+    };
 
 /** `stored…` or why a fill was refused. */
 export type FillOutcome =

@@ -55,7 +55,7 @@ export function createSync(deps: SyncDeps) {
       reread,
       deadLettered: letters.length,
     };
-    observe({ kind: 'batch', source: source.name, report });
+    observe({ kind: 'batch', source: source.name, report, committedAt: page.committedAt });
     return report;
   }
 

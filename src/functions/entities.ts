@@ -5,13 +5,15 @@ import type { Entity } from '../core/entity.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/policy.ts';
-import type { Reader } from '../core/read.ts';
+import type { ReadAnswer, Reader } from '../core/read.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface EntityRoutes {
   readonly entities: readonly Entity[];
   readonly reader: Reader;
   readonly clientDirectives: 'honour' | 'ignore';
+  /** Told of every read; undefined: it failed. */
+  readonly onRead: (entity: string, answer: ReadAnswer | undefined) => void;
 }
 
 const ALLOWED = ['GET', 'HEAD'] as const;
@@ -30,8 +32,9 @@ async function handle(
   request: HttpRequest,
   context: InvocationContext,
   entities: ReadonlyMap<string, Entity>,
-  { reader, clientDirectives }: EntityRoutes,
+  { reader, clientDirectives, onRead }: EntityRoutes,
 ): Promise<HttpResponseInit> {
+  let asked: string | undefined;
   try {
     if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed(ALLOWED);
     const [name = '', ...segments] = segmentsAfter(request, 'entities');
@@ -40,14 +43,18 @@ async function handle(
       throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...entities.keys()].join(', ')}`);
     }
     const key = parseKey(entity.columns, segments);
+    asked = entity.name;
     const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
     const token = request.headers.get('x-ms-session-token');
     const answer =
       token === null
         ? await reader.read({ entity, key, directives })
         : await reader.read({ entity, key, directives, floor: await entity.source.floor(token) });
+    onRead(asked, answer);
+    asked = undefined;
     return answerRead(request, entity, answer);
   } catch (error) {
+    if (asked !== undefined) onRead(asked, undefined);
     if (!isWarmfeedError(error) || error.code.startsWith('ROW_') || error.code === 'SOURCE_REJECTED') {
       // Without its cause, which may hold a driver's request and so a credential.
       context.error(error instanceof Error ? (error.stack ?? error.message) : error);

@@ -21,7 +21,7 @@ function latestVersion(place: string, partitionKey: readonly string[], item: Doc
   if (!hasId(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
   const document = withoutSystemProperties(item);
   const version = positionOf(place, item['_lsn'], '_lsn');
-  return { key: keyOf(partitionKey, item, item.id), version, document, ...expiryOf(item) };
+  return { key: keyOf(partitionKey, item, item.id), version, document, ...expiryOf(item), ...commitOf(item['_ts']) };
 }
 
 /**
@@ -32,18 +32,20 @@ function oneOfAllVersions(place: string, partitionKey: readonly string[], item: 
   const { current, previous } = item;
   const metadata = isObject(item['metadata']) ? item['metadata'] : {};
   const version = positionOf(place, metadata['lsn'], 'metadata.lsn');
+  const commit = commitOf(metadata['crts']);
   if (metadata['operationType'] !== 'delete') {
     if (!hasId(current)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no current document`);
     const document = withoutSystemProperties(current);
-    return { key: keyOf(partitionKey, current, current.id), version, document, ...expiryOf(current) };
+    return { key: keyOf(partitionKey, current, current.id), version, document, ...expiryOf(current), ...commit };
   }
   const image = [current, previous].find(hasId);
-  if (image !== undefined) return { key: keyOf(partitionKey, image, image.id), version, document: undefined };
+  if (image !== undefined)
+    return { key: keyOf(partitionKey, image, image.id), version, document: undefined, ...commit };
   const { partitionKey: values } = metadata;
   if (!hasId(metadata) || !isObject(values)) {
     throw new WarmfeedError('ROW_INVALID', `${place}: a delete does not name its document`);
   }
-  return { key: keyOf(partitionKey, unfold(values), metadata.id), version, document: undefined };
+  return { key: keyOf(partitionKey, unfold(values), metadata.id), version, document: undefined, ...commit };
 }
 
 function hasId(image: unknown): image is Document & { readonly id: string } {
@@ -63,6 +65,11 @@ function unfold(values: Document): Document {
     at[segments.at(-1) ?? name] = value;
   }
   return document;
+}
+
+/** Whole seconds, so that a change seems up to a second older than it is. */
+function commitOf(seconds: unknown): { committedAt?: number } {
+  return typeof seconds === 'number' ? { committedAt: seconds * 1000 } : {};
 }
 
 function positionOf(place: string, lsn: unknown, name: string): bigint {

@@ -25,8 +25,16 @@ export interface GuardLimits {
   readonly breakerFailures: number;
   /** For how long it stays open until one read may try again. */
   readonly breakerResetMs: number;
+  readonly onBreaker?: (state: 'closed' | 'half-open' | 'open') => void;
 }
 
+const STATES = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.HalfOpen]: 'half-open',
+  [CircuitState.Open]: 'open',
+  // Held open by hand, which nobody does.
+  [CircuitState.Isolated]: 'open',
+} as const;
 const FAILURES: ReadonlySet<string> = new Set(['SOURCE_UNAVAILABLE', 'SOURCE_TIMEOUT', 'SOURCE_THROTTLED']);
 
 /** read and readMany throw SOURCE_BUSY beyond the limits, and SOURCE_UNAVAILABLE while the breaker is open. */
@@ -80,7 +88,7 @@ function createLimited(name: string, limits: { concurrency: number; queue: numbe
   };
 }
 
-function createBreaker(name: string, limits: Pick<GuardLimits, 'breakerFailures' | 'breakerResetMs'>) {
+function createBreaker(name: string, limits: Pick<GuardLimits, 'breakerFailures' | 'breakerResetMs' | 'onBreaker'>) {
   /** Failures that the caller brought about: they say nothing about the source. */
   const excused = new WeakSet<Error>();
   let openUntil = 0;
@@ -93,6 +101,7 @@ function createBreaker(name: string, limits: Pick<GuardLimits, 'breakerFailures'
     halfOpenAfter: limits.breakerResetMs,
     breaker: new ConsecutiveBreaker(limits.breakerFailures),
   });
+  circuit.onStateChange((state) => limits.onBreaker?.(STATES[state]));
   circuit.onBreak(() => {
     openUntil = Date.now() + limits.breakerResetMs;
   });

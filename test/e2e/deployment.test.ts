@@ -39,6 +39,35 @@ describe('old and new deployments on one Redis', () => {
   });
 });
 
+describe('two apps, each with its own cache on one Redis', () => {
+  it('both get every change, and neither takes the positions of the other for lost ones', async () => {
+    const lost: string[] = [];
+    const warn = console.warn;
+    console.warn = (...parts: unknown[]) => void lost.push(parts.join(' '));
+    const stack: Stack = await startStack({ settings: { WEBSITE_SITE_NAME: 'blue' } });
+    const green = { ...stack.settings, WEBSITE_SITE_NAME: 'green', WARMFEED_APP: 'green' };
+    const other = await stack.start({ settings: green });
+    try {
+      for (let n = 1; n <= 3; n++) {
+        await stack.widgets.items.upsert({ id: 'x', region: 'eu', n });
+        await until(async () => {
+          const answers = [await stack.get('entities/widget/eu/x'), await get(`${other.url}/api/entities/widget/eu/x`)];
+          return answers.every((answer) => answer.json['n'] === n && answer.cacheStatus.includes('; hit')) || undefined;
+        });
+      }
+      await stack.host.invoke('watch-feeds');
+      await other.invoke('watch-feeds');
+      await stack.host.invoke('watch-feeds');
+      expect(lost.filter((line) => line.includes('lost its positions'))).toEqual([]);
+      expect(await stack.redis.exists('wf:warmfeed:c:{widget/eu/x}', 'wf:green:c:{widget/eu/x}')).toBe(2);
+    } finally {
+      console.warn = warn;
+      await other.close();
+      await stack.close();
+    }
+  });
+});
+
 describe('a wrong configuration', () => {
   it.each([
     ['settings that are missing', './cache.config.ts', {}],

@@ -34,6 +34,14 @@ function predict(more: Record<string, unknown> = {}): PredictedResource[] {
   return known;
 }
 
+let built: ReturnType<typeof buildBicep> | undefined;
+
+function compiled(): ReturnType<typeof buildBicep> {
+  if (cli === undefined) throw new Error('no Bicep');
+  built ??= buildBicep(cli);
+  return built;
+}
+
 const ofType = (type: string, more?: Record<string, unknown>) =>
   predict(more).filter((resource) => resource.type.toLowerCase() === type.toLowerCase());
 const one = (type: string, more?: Record<string, unknown>): PredictedResource => {
@@ -60,17 +68,26 @@ function answered(text: string): string {
 }
 
 it('compiles and lints without a word', () => {
-  expect(cli && buildBicep(cli).findings).toBe('');
+  expect(compiled().findings).toBe('');
+});
+
+test('alerts and workbook ask for metrics that there are', () => {
+  const [page = '', ...asking] = ['docs/telemetry.md', 'infra/modules/alerts.bicep', 'infra/workbook.json'].map(
+    (file) => readFileSync(join(ROOT, file), 'utf8'),
+  );
+  const asked = asking.flatMap((text) => [...text.matchAll(/warmfeed\.[a-z_.]+/g)].map(([name]) => name));
+  expect(asked.length).toBeGreaterThan(10);
+  for (const name of asked) expect(page).toContain(`| \`${name}\` |`);
 });
 
 it('its parameter file names parameters that there are', () => {
-  const template = JSON.parse(cli === undefined ? '{}' : buildBicep(cli).template) as { parameters: object };
+  const template = JSON.parse(compiled().template) as { parameters: object };
   const file = JSON.parse(readFileSync(join(ROOT, 'infra/main.parameters.json'), 'utf8')) as { parameters: object };
   expect(Object.keys(template.parameters)).toEqual(expect.arrayContaining(Object.keys(file.parameters)));
 });
 
 it('makes, reads and puts out no secret', () => {
-  const template = cli === undefined ? '' : buildBicep(cli).template;
+  const { template } = compiled();
   expect(template).not.toMatch(
     /listKeys|listSecrets|listConnectionStrings|listAccountSas|getSecret|secure(string|object)/i,
   );

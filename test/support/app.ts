@@ -13,8 +13,12 @@ export async function buildApp(configuration: string): Promise<string> {
   cpSync(join(ROOT, 'host.json'), join(folder, 'host.json'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', main: 'dist/main.cjs' }));
   await build({
-    entryPoints: [join(ROOT, 'src/main.ts')],
-    outfile: join(folder, 'dist/main.cjs'),
+    entryPoints: {
+      main: join(ROOT, 'src/main.ts'),
+      'open-telemetry': join(ROOT, 'src/telemetry/open-telemetry.ts'),
+    },
+    outdir: join(folder, 'dist'),
+    outExtension: { '.js': '.cjs' },
     ...buildOptions(),
     plugins: [
       {

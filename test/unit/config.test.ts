@@ -182,7 +182,7 @@ describe('settings', () => {
     const rows = [...page.matchAll(/^\| `(\w+)` \| (.*?) \| (.*?) \|$/gm)].map((row) => row.slice(1));
     const expected = Object.entries(SETTINGS).map(([name, { fallback, meaning }]) => [
       name,
-      fallback === undefined ? 'required' : `\`${fallback}\``,
+      fallback === undefined ? 'required' : fallback === '' ? 'none' : `\`${fallback}\``,
       meaning,
     ]);
     expect(rows.filter(([name]) => name !== undefined && name in SETTINGS)).toEqual(expected);

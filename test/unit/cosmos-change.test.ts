@@ -12,6 +12,7 @@ describe('a change of the latest version', () => {
       version: 7n,
       document: { id: 'a', region: 'eu', n: 1, ttl: 5 },
       expiresAt: 1_005_000,
+      committedAt: 1_000_000,
     });
   });
 
@@ -46,6 +47,7 @@ describe('a change of all versions', () => {
       key: ['eu', 'a'],
       version: 9n,
       document: { id: 'a', region: 'eu', n: 2 },
+      committedAt: 1_000_000,
     });
   });
 
@@ -58,7 +60,7 @@ describe('a change of all versions', () => {
     [{ current: { id: 'a', region: 'eu' } }],
   ])('a delete of the shape %j', ({ metadata, ...images }: Record<string, unknown>) => {
     const item = { ...images, metadata: { operationType: 'delete', lsn: 9, crts: 1000, ...(metadata as object) } };
-    expect(all(item)).toEqual({ key: ['eu', 'a'], version: 9n, document: undefined });
+    expect(all(item)).toEqual({ key: ['eu', 'a'], version: 9n, document: undefined, committedAt: 1_000_000 });
   });
 
   it('deletes name nested and hierarchical partition keys too', () => {

@@ -1,0 +1,137 @@
+// What is measured, and that it costs nothing where nobody collects it: OpenTelemetry is loaded only where an exporter is
+// configured, and a read is counted by an addition. Names of metrics and spans are in docs/telemetry.md.
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { CacheEvent, Observe, Source, Store } from '../core/ports.ts';
+import type { ReadAnswer } from '../core/read.ts';
+import type { Sync } from '../core/sync.ts';
+import type * as OpenTelemetry from './open-telemetry.ts';
+import type { Exporting } from './open-telemetry.ts';
+import { type Carrier, tracedSource, tracedStore, tracedSync } from './traced.ts';
+
+export interface TelemetryOptions {
+  /** An OTLP collector (HTTP); empty: none. */
+  readonly otlpEndpoint: string;
+  /** Of Application Insights; empty: none. */
+  readonly insightsConnection: string;
+  /** As Functions has it: `ClientId=…;Authorization=AAD`; empty: the connection's key. */
+  readonly insightsAuthentication: string;
+  readonly serviceName: string;
+  readonly exportIntervalMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+export type ReadOutcome = (typeof READ_OUTCOMES)[number];
+/** Counts by entity, in the order of READ_OUTCOMES. */
+export type ReadCounts = ReadonlyMap<string, readonly number[]>;
+
+export const READ_OUTCOMES = [
+  'hit',
+  'stale',
+  'stale-if-error',
+  'miss',
+  'joined',
+  'reload',
+  'bypass',
+  'not-cached',
+  'error',
+] as const;
+const INDEX = Object.fromEntries(READ_OUTCOMES.map((outcome, i) => [outcome, i])) as Record<ReadOutcome, number>;
+
+export interface Telemetry {
+  readonly isOn: boolean;
+  readonly observe: Observe;
+  /** Counts a read; undefined: it failed. */
+  readonly onRead: (entity: string, answer: ReadAnswer | undefined) => void;
+  onBreaker(source: string, state: BreakerState): void;
+  store(store: Store): Store;
+  source(source: Source): Source;
+  sync(sync: Sync, source: string): Sync;
+  /** Runs an invocation as part of its caller's trace (W3C `traceparent`). */
+  readonly under: <T>(traceParent: string | undefined, work: () => T) => T;
+  /** Exports what there is. Never rejects. */
+  shutdown(): Promise<void>;
+}
+
+export type BreakerState = 'closed' | 'half-open' | 'open';
+
+/**
+ * A file of its own beside the bundle: within it, it would cost every start a quarter of its time, as code that is never run
+ * is still read.
+ */
+const FILE: string = './open-telemetry.cjs';
+const load = () => import(FILE) as Promise<typeof OpenTelemetry>;
+
+/** Events that are kept until OpenTelemetry is there. */
+const MOST_EARLY = 1000;
+
+const OFF: Telemetry = {
+  isOn: false,
+  observe: () => undefined,
+  onRead: () => undefined,
+  onBreaker: () => undefined,
+  store: (store) => store,
+  source: (source) => source,
+  sync: (sync) => sync,
+  under: (_, work) => work(),
+  shutdown: () => Promise.resolve(),
+};
+
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  if (options.otlpEndpoint === '' && options.insightsConnection === '') return OFF;
+  const reads = new Map<string, number[]>();
+  const breakers = new Map<string, BreakerState>();
+  const here = new AsyncLocalStorage<Carrier>();
+  let exporting: Exporting | undefined;
+  const early: { event: CacheEvent; atMs: number }[] = [];
+
+  function observe(event: CacheEvent): void {
+    if (exporting !== undefined) exporting.instruments.observe(event, Date.now());
+    else if (early.length < MOST_EARLY) early.push({ event, atMs: Date.now() });
+  }
+
+  // Not before the functions are registered; what happens until it is loaded is counted, but not traced.
+  const started = new Promise((resolve) => setImmediate(resolve))
+    .then(load)
+    .then(({ startOpenTelemetry }) => startOpenTelemetry(options, { reads, breakers }))
+    .then((begun) => {
+      exporting = begun;
+      for (const { event, atMs } of early.splice(0)) begun.instruments.observe(event, atMs);
+    })
+    .catch(options.onError);
+
+  const traces = { here, tracer: () => exporting?.tracer, instruments: () => exporting?.instruments };
+  return {
+    isOn: true,
+    observe,
+    onRead(entity, answer) {
+      let counts = reads.get(entity);
+      if (counts === undefined) reads.set(entity, (counts = READ_OUTCOMES.map(() => 0)));
+      const at = INDEX[outcomeOf(answer)];
+      counts[at] = (counts[at] ?? 0) + 1;
+    },
+    onBreaker: (source, state) => void breakers.set(source, state),
+    store: (store) => tracedStore(store, traces),
+    source: (source) => tracedSource(source, traces),
+    sync: (sync, source) => tracedSync(sync, source, traces),
+    under: (traceParent, work) =>
+      exporting === undefined ? work() : here.run({ context: exporting.contextOf(traceParent), inBatch: false }, work),
+    async shutdown() {
+      await started;
+      await exporting?.shutdown().catch(options.onError);
+    },
+  };
+}
+
+function outcomeOf(answer: ReadAnswer | undefined): ReadOutcome {
+  if (answer === undefined) return 'error';
+  if (answer.kind === 'not-cached') return 'not-cached';
+  return answer.collapsed ? 'joined' : answer.how;
+}
+
+/** One observer of several. */
+export function observeAll(...observers: readonly Observe[]): Observe {
+  return (event) => {
+    for (const observe of observers) observe(event);
+  };
+}
