@@ -75,7 +75,9 @@ export function createRefresh(deps: RefreshDeps) {
     const read = held.map(({ change }) => page.answers.get(keyText(change.key)));
     if (read.every((answer) => answer !== undefined)) return read;
     const keys = held.map(({ change }) => change.key);
-    return source.readMany(keys, { floor: floorAt(page.partition, least) });
+    // What comes after the leases have ended is refused anyway.
+    const signal = deps.clock.deadline(options.leaseMs);
+    return source.readMany(keys, { floor: floorAt(page.partition, least), signal });
   }
 
   async function seedWith(

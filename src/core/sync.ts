@@ -116,11 +116,9 @@ export function createSync(deps: SyncDeps) {
     const changes = new Map(works.map(({ change }) => [keyText(change.key), change]));
     const answers = new Map<string, SourceRead>();
     if (source.changesHold === 'keys') {
-      const least = watermark.state === 'known' ? { floor: floorAt(partition, watermark.position) } : {};
-      const read = await source.readMany(
-        Array.from(changes.values(), ({ key }) => key),
-        least,
-      );
+      const floor = watermark.state === 'known' ? { floor: floorAt(partition, watermark.position) } : {};
+      const asked = Array.from(changes.values(), ({ key }) => key);
+      const read = await source.readMany(asked, { ...floor, signal: deps.clock.deadline(options.leaseMs) });
       [...changes.keys()].forEach((text, i) => answers.set(text, read[i] as SourceRead));
     }
     const items = Array.from(changes, ([text, { key, document }]) => {

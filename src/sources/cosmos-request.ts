@@ -4,7 +4,7 @@
 import type { Container, FeedResponse, PartitionKey } from '@azure/cosmos';
 import { WarmfeedError } from '../core/errors.ts';
 import type { KeyPart } from '../core/key.ts';
-import type { Document, Partition, Position } from '../core/ports.ts';
+import type { Document, Partition, Position, QueryStatement } from '../core/ports.ts';
 import { isObject, isPathSafe } from './cosmos-key.ts';
 import type { Partitions } from './cosmos-partitions.ts';
 import { parseSessionToken, type RangeToken } from './cosmos-session.ts';
@@ -40,6 +40,15 @@ interface RequestDeps {
 }
 
 const NOT_FOUND = 404;
+
+/** Rows of a declared query, a page of them. */
+export interface QueriedPage {
+  /** Undefined: several partitions answered, and their positions have no common order. */
+  readonly at: { readonly asOf: Position; readonly partition: Partition } | undefined;
+  /** With system properties. */
+  readonly rows: readonly Document[];
+  readonly continuation: string | undefined;
+}
 
 /** The SDK returns a 404 where it throws every other refusal. */
 class StatusError extends Error {
@@ -97,6 +106,35 @@ export function createRequest({ place, open, partitions, saw }: RequestDeps) {
     return answerOf(headers, documents);
   }
 
+  /** @throws what the SDK throws */
+  async function query(statement: QueryStatement, call: Call): Promise<QueriedPage> {
+    const { text, values, partition, maxRows, continuation } = statement;
+    const container = await open();
+    const parameters = Object.entries(values).map(([name, value]) => ({ name: `@${name}`, value }));
+    const pages = container.items.query<Document>(
+      { query: text, parameters },
+      {
+        ...optionsOf(call),
+        ...(partition === undefined ? {} : { partitionKey: partitionKeyOf(partition) }),
+        ...(continuation === undefined ? {} : { continuationToken: continuation }),
+        maxItemCount: maxRows,
+      },
+    );
+    const rows: Document[] = [];
+    const headers: Headers[] = [];
+    let next: string | undefined;
+    do {
+      const page: FeedResponse<Document> = await pages.fetchNext();
+      headers.push(page['headers']);
+      rows.push(...(page.resources ?? []));
+      next = page.continuationToken;
+      // One partition goes on where a page ended; of several, only all that there is can be told.
+    } while (pages.hasMoreResults() && (partition === undefined || rows.length < maxRows) && rows.length <= maxRows);
+    const hasMore = pages.hasMoreResults();
+    const at = partition === undefined ? undefined : await answerOf(headers, rows);
+    return { at: at && { asOf: at.asOf, partition: at.partition }, rows, continuation: hasMore ? next : undefined };
+  }
+
   /** Pages may come from different replicas: together they reflect what the least of them does. */
   async function answerOf(pages: readonly Headers[], documents: readonly Document[]): Promise<Answer> {
     const tokens = pages.map((headers) => tokenIn(headers) ?? missing());
@@ -126,7 +164,7 @@ export function createRequest({ place, open, partitions, saw }: RequestDeps) {
     return new WarmfeedError('SOURCE_REJECTED', `${place}: ${says}`);
   }
 
-  return request;
+  return { request, query };
 }
 
 function tokenIn(headers: Headers): RangeToken | undefined {

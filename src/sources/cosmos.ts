@@ -4,11 +4,20 @@
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import type { FeedPositions } from '../core/feed-watch.ts';
 import { type Key, keyText } from '../core/key.ts';
-import type { Change, Floor, ReadOptions, ScannedPage, Source, SourceRead } from '../core/ports.ts';
+import type {
+  Change,
+  Floor,
+  QueryRead,
+  QueryStatement,
+  ReadOptions,
+  ScannedPage,
+  Source,
+  SourceRead,
+} from '../core/ports.ts';
 import { type ChangeFeedMode, changeOf } from './cosmos-change.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
 import { isLagging, sourceError } from './cosmos-errors.ts';
-import { type Address, addressOf, expiryOf, withoutSystemProperties } from './cosmos-key.ts';
+import { type Address, addressOf, expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
 import { positionsIn } from './cosmos-leases.ts';
 import { createPartitions } from './cosmos-partitions.ts';
 import { type Answer, createRequest, type Group } from './cosmos-request.ts';
@@ -55,7 +64,12 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
   const tokens = new Map<string, RangeToken>();
   const open = async () => (await clients.get(connection, preferredLocations)).database(database).container(container);
   const partitions = createPartitions(name, open, requestTimeoutMs);
-  const request = createRequest({ place: name, open, partitions, saw: (id, token) => tokens.set(id, token) });
+  const { request, query: queryPage } = createRequest({
+    place: name,
+    open,
+    partitions,
+    saw: (id, token) => tokens.set(id, token),
+  });
 
   async function read(key: Key, readOptions: ReadOptions = {}): Promise<SourceRead> {
     const { partition, id } = addressOf(partitionKey, key);
@@ -120,6 +134,33 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
       }
       return isWarmfeedError(error) && error.retryable ? { failure, againAfterMs } : { failure };
     }
+  }
+
+  async function query(statement: QueryStatement, { signal: caller, floor }: ReadOptions = {}): Promise<QueryRead> {
+    const signal = deadline(requestTimeoutMs, caller);
+    try {
+      const asked = queryPage(statement, { signal, sessionToken: sessionTokenOf(floor) });
+      const { at, rows, continuation } = await untilAborted(signal, asked);
+      if (rows.length > statement.maxRows) {
+        const says = `${name}: a query gave more than ${statement.maxRows} rows; its text needs a limit`;
+        throw new WarmfeedError('QUERY_TOO_LARGE', says);
+      }
+      return {
+        rows: rows.map((row) => (isObject(row) ? withoutSystemProperties(row) : { value: row })),
+        keys: rows.map((row) => keyOfRow(row)),
+        at,
+        isTracked: true,
+        continuation,
+      };
+    } catch (error) {
+      if (signal.aborted) throw failed('SOURCE_TIMEOUT', 'no answer in time', error);
+      throw isLagging(error) ? behind(error) : sourceError(name, error);
+    }
+  }
+
+  function keyOfRow(row: unknown): Key | undefined {
+    const id = isObject(row) ? row['id'] : undefined;
+    return isObject(row) && typeof id === 'string' ? keyOf(partitionKey, row, id) : undefined;
   }
 
   function sessionTokenOf(floor: Floor | undefined): string | undefined {
@@ -193,6 +234,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     read,
     readMany,
     scan,
+    query,
     check,
     floor: floorOf,
     change,

@@ -40,6 +40,7 @@ const FAILURES: ReadonlySet<string> = new Set(['SOURCE_UNAVAILABLE', 'SOURCE_TIM
 /** read and readMany throw SOURCE_BUSY beyond the limits, and SOURCE_UNAVAILABLE while the breaker is open. */
 export function guard(source: Source, limits: GuardLimits): Source {
   const run = createGuard(source.name, limits);
+  const { query } = source;
 
   return {
     name: source.name,
@@ -48,6 +49,7 @@ export function guard(source: Source, limits: GuardLimits): Source {
     read: (key, options = {}) => run(options, (inner) => source.read(key, inner)),
     readMany: (keys, options = {}) => run(options, (inner) => source.readMany(keys, inner)),
     scan: (page) => source.scan(page),
+    ...(query && { query: (statement, options = {}) => run(options, (inner) => query(statement, inner)) }),
     check: () => source.check(),
     floor: (token) => source.floor(token),
     change: (item) => source.change(item),

@@ -24,6 +24,14 @@ export interface SqlPool {
    * @returns the rows of each SELECT
    */
   query(text: string, values: Readonly<Record<string, SqlValue>>, signal: AbortSignal): Promise<readonly SqlRow[][]>;
+  /** The same for statements whose columns only they know: the last SELECT's. */
+  rows(text: string, values: Readonly<Record<string, SqlValue>>, signal: AbortSignal): Promise<DriverRows>;
+}
+
+export interface DriverRows {
+  /** Types as the driver names them: `datetime2`. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: readonly (readonly unknown[])[];
 }
 
 export interface SqlValue {
@@ -95,15 +103,14 @@ async function connect(connection: SqlConnection, options: SqlPoolOptions) {
     bigint: driver.BigInt,
   };
 
-  const query: SqlPool['query'] = async (text, values, signal) => {
+  const run = async (text: string, values: Readonly<Record<string, SqlValue>>, signal: AbortSignal) => {
     signal.throwIfAborted();
     const request: Request = pool.request();
     for (const [name, { type, value }] of Object.entries(values)) request.input(name, types[type], value);
     const cancel = () => request.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      const { recordsets } = await request.query(text);
-      return recordsets as unknown as SqlRow[][];
+      return (await request.query(text)) as unknown as Answered;
     } catch (error) {
       throw withNumber(error);
     } finally {
@@ -111,7 +118,19 @@ async function connect(connection: SqlConnection, options: SqlPoolOptions) {
     }
   };
 
-  return { pool: { query }, close: () => pool.close() };
+  const query: SqlPool['query'] = async (...asked) => (await run(...asked)).recordsets as SqlRow[][];
+  const rows: SqlPool['rows'] = async (...asked) => {
+    const { recordsets, columns } = await run(...asked);
+    const named = (columns.at(-1) ?? []).map(({ name, type }) => ({ name, type: type.declaration ?? '' }));
+    return { columns: named, rows: recordsets.at(-1) ?? [] };
+  };
+
+  return { pool: { query, rows }, close: () => pool.close() };
+}
+
+interface Answered {
+  readonly recordsets: readonly (readonly (readonly unknown[])[])[];
+  readonly columns: readonly (readonly { readonly name: string; readonly type: { readonly declaration?: string } }[])[];
 }
 
 function poolConfig(given: MssqlConfig, { size, timeoutMs }: SqlPoolOptions): MssqlConfig {

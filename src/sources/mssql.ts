@@ -2,15 +2,15 @@
 // transaction, on the primary (protocol C with versions for transaction ids).
 
 import type { Key, KeyColumn } from '../core/key.ts';
-import type { ChangeLog, Source, SourceRead } from '../core/ports.ts';
+import type { ChangeLog, QueryStatement, QueryValue, Source, SourceRead } from '../core/ports.ts';
 import type { SqlConnection, SqlPools, SqlRow, SqlValue } from './mssql-client.ts';
 import { sqlError } from './mssql-errors.ts';
 import { createSqlLog } from './mssql-log.ts';
 import { inSnapshot, STATE, stateOf, type TrackingState } from './mssql-state.ts';
 import { describeSqlTable, type SqlColumn, type SqlDescription, selectList } from './mssql-table.ts';
-import { formOf } from './mssql-values.ts';
+import { formOf, valueOfDriver } from './mssql-values.ts';
 import { bracketed, describedBy, isKeyOfRow, qualified, unpadded } from './table.ts';
-import { createTableSource, type TableOptions } from './table-source.ts';
+import { createTableSource, type TableOptions, type TableRows } from './table-source.ts';
 
 /** The schema is `dbo` where none is named. */
 export interface SqlTableOptions extends TableOptions {
@@ -70,9 +70,26 @@ export function createSqlTable(options: SqlTableOptions, pools: SqlPools): SqlTa
     return found.map((row) => row.map((value, i) => String(unpadded(formOf(key[i]?.type ?? '').decode(value)))));
   }
 
+  async function query({ text, values }: QueryStatement, signal: AbortSignal): Promise<TableRows> {
+    const pool = await pools.get(connection);
+    // Before the rows: what they show can only be newer.
+    const [[state] = []] = await pool.query(STATE, { table: { type: 'text', value: from } }, signal);
+    const bound = Object.entries(values).map(([column, value]) => [column, parameterOf(value)]);
+    const { columns: found, rows } = await pool.rows(
+      text,
+      Object.fromEntries(bound) as Record<string, SqlValue>,
+      signal,
+    );
+    const { position, partition, isTracked } = stateOf(state);
+    const documents = rows.map((row) =>
+      Object.fromEntries(found.map(({ name: column, type }, i) => [column, valueOfDriver(type, row[i])])),
+    );
+    return { rows: documents, asOf: position, partition, isTracked };
+  }
+
   const errorOf = (error: unknown) => sqlError(name, error);
   return {
-    source: createTableSource(options, { name, product: 'Azure SQL', description, read, scan, errorOf }),
+    source: createTableSource(options, { name, product: 'Azure SQL', description, read, scan, query, errorOf }),
     log: createSqlLog({ table: from, description, run, errorOf, requestTimeoutMs }),
   };
 }
@@ -113,4 +130,10 @@ function isAfter(names: readonly string[], bounds: readonly string[]): string {
     )
     .map((term) => `(${term})`)
     .join(' OR ');
+}
+
+function parameterOf(value: QueryValue): SqlValue {
+  if (value === null) return { type: 'text', value: null };
+  const isInt = typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 31;
+  return isInt ? { type: 'int', value } : { type: 'text', value: String(value) };
 }

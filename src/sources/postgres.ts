@@ -2,7 +2,7 @@
 // when the statement began (protocol C), so a change of transaction x is at x + 1.
 
 import type { Key, KeyColumn } from '../core/key.ts';
-import type { ChangeLog, Source, SourceRead } from '../core/ports.ts';
+import type { ChangeLog, Document, QueryStatement, QueryValue, Source, SourceRead } from '../core/ports.ts';
 import {
   type PostgresConnection,
   type PostgresPools,
@@ -15,7 +15,8 @@ import { createPostgresLog } from './postgres-log.ts';
 import { type Description, describePostgresTable } from './postgres-table.ts';
 import { valueOf } from './postgres-values.ts';
 import { describedBy, isKeyOfRow, qualified, quoted } from './table.ts';
-import { createTableSource, type TableOptions } from './table-source.ts';
+import { withPlaces } from './table-query.ts';
+import { createTableSource, type TableOptions, type TableRows } from './table-source.ts';
 
 /** Of a partitioned table the root is named. */
 export interface PostgresTableOptions extends TableOptions {
@@ -71,9 +72,31 @@ export function createPostgresTable(options: PostgresTableOptions, pools: Postgr
     return rows.map((row) => row.map((value) => value ?? ''));
   }
 
+  async function query({ text, values }: QueryStatement, signal: AbortSignal): Promise<TableRows> {
+    const described = await description(signal);
+    const pool = await open();
+    // Before the rows: what they show can only be newer.
+    const state = await queryTexts(pool, `SELECT ${POSITION}`, [described.oid, described.recorder]);
+    const names = Object.keys(values);
+    const sent = withPlaces(text, names, (value) => `$${names.indexOf(value) + 1}`);
+    // Types are the statement's own to tell, as `@id::int`; a text fits where they are clear.
+    const result = await queryTexts(
+      pool,
+      sent,
+      names.map((value) => textOf(values[value])),
+    );
+    const [system, horizon, isTracked] = state.rows[0] ?? [];
+    return {
+      rows: result.rows.map((row) => documentOf(row, result.fields)),
+      asOf: BigInt(horizon ?? 0),
+      partition: { id: system ?? '', ancestors: [] },
+      isTracked: isTracked === 't',
+    };
+  }
+
   const errorOf = (error: unknown) => postgresError(name, error);
   return {
-    source: createTableSource(options, { name, product: 'PostgreSQL', description, read, scan, errorOf }),
+    source: createTableSource(options, { name, product: 'PostgreSQL', description, read, scan, query, errorOf }),
     log: createPostgresLog({ table, open, description, errorOf, requestTimeoutMs, retentionMs }),
   };
 }
@@ -91,8 +114,14 @@ function readOf({ key, columns, described }: Asked, row: TextRow, { fields }: Te
   const at = { asOf, version: asOf, partition, isTracked: isTracked === 't' };
   const values = described.keyOf(row, fields, BEFORE);
   if (values === undefined) return { ...at, document: undefined, isStorable: !described.foldsKeys };
-  const document = Object.fromEntries(
-    fields.slice(BEFORE).map(({ name, dataTypeID }, i) => [name, valueOf(dataTypeID, row[i + BEFORE] ?? null)]),
-  );
+  const document = documentOf(row.slice(BEFORE), fields.slice(BEFORE));
   return { ...at, document, isStorable: isKeyOfRow(key, columns, values) };
+}
+
+function documentOf(row: TextRow, fields: TextResult['fields']): Document {
+  return Object.fromEntries(fields.map(({ name, dataTypeID }, i) => [name, valueOf(dataTypeID, row[i] ?? null)]));
+}
+
+function textOf(value: QueryValue | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
 }

@@ -3,9 +3,20 @@
 
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Key, type KeyColumn, keyOfJson } from '../core/key.ts';
-import type { Floor, ReadOptions, ScannedPage, Source, SourceRead } from '../core/ports.ts';
+import type {
+  Document,
+  Floor,
+  Partition,
+  Position,
+  QueryRead,
+  QueryStatement,
+  ReadOptions,
+  ScannedPage,
+  Source,
+  SourceRead,
+} from '../core/ports.ts';
 import { deadline, pause, untilAborted } from './deadline.ts';
-import { changeOf, type Described, keyOfRow } from './table.ts';
+import { changeOf, type Described, keyOfRow, unpadded } from './table.ts';
 
 export interface TableOptions {
   /** Name of the app setting that has the connection. */
@@ -28,7 +39,16 @@ export interface TableDatabase {
   read(keys: readonly Key[], signal: AbortSignal): Promise<readonly SourceRead[]>;
   /** Texts of the key columns of up to `limit` rows in the order of the key, after those given. */
   scan(after: readonly string[] | undefined, limit: number, signal: AbortSignal): Promise<readonly string[][]>;
+  /** Runs a declared statement, on the primary; its position is of before. */
+  query(statement: QueryStatement, signal: AbortSignal): Promise<TableRows>;
   errorOf(error: unknown): WarmfeedError;
+}
+
+export interface TableRows {
+  readonly rows: readonly Document[];
+  readonly asOf: Position;
+  readonly partition: Partition;
+  readonly isTracked: boolean;
 }
 
 const KEYS_PER_STATEMENT = 500;
@@ -72,6 +92,29 @@ export function createTableSource({ columns, requestTimeoutMs }: TableOptions, d
     };
   }
 
+  async function query(statement: QueryStatement, { signal: caller, floor }: ReadOptions = {}): Promise<QueryRead> {
+    const signal = deadline(requestTimeoutMs, caller);
+    for (let turn = 0; ; turn++) {
+      const { rows, asOf, partition, isTracked } = await inTime(signal, () => database.query(statement, signal));
+      if (rows.length > statement.maxRows) {
+        const says = `${name}: a query gave more than ${statement.maxRows} rows; its text needs a limit`;
+        throw new WarmfeedError('QUERY_TOO_LARGE', says);
+      }
+      if (asOf >= (floor?.positions.get(partition.id) ?? 0n)) {
+        const keys = rows.map((row) =>
+          keyOfRow(
+            columns,
+            columns.map((column) => unpadded(row[column.name])),
+          ),
+        );
+        return { rows, keys, at: { asOf, partition }, isTracked, continuation: undefined };
+      }
+      await pause(Math.min(200, 10 * 2 ** turn), signal).catch(() => {
+        throw behind(name);
+      });
+    }
+  }
+
   /** What passes by itself (a connection cut while it was idle, a failover, a deadlock) is tried again. */
   async function inTime<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (let turn = 0; ; turn++) {
@@ -102,6 +145,7 @@ export function createTableSource({ columns, requestTimeoutMs }: TableOptions, d
     },
     readMany,
     scan,
+    query,
     async check() {
       description.forget();
       const signal = deadline(requestTimeoutMs);

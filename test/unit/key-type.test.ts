@@ -16,6 +16,10 @@ const SPELLED: Record<KeyType, fc.Arbitrary<{ value: string; spelled: string }>>
   smallint: spelledWhole(16n),
   int: spelledWhole(32n),
   bigint: spelledWhole(64n),
+  number: fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 }).map((n) => {
+    const value = String(n === 0 ? 0 : n);
+    return { value, spelled: value.replace('e', 'E') };
+  }),
   uuid: fc.tuple(fc.uuid(), fc.infiniteStream(fc.boolean())).map(([value, upper]) => ({
     value,
     spelled: value
