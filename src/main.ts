@@ -4,6 +4,7 @@
 import { app } from '@azure/functions';
 import { openContent, startContent } from './compose/content.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
+import { openQueries, startQueries } from './compose/queries.ts';
 import { clock, entropy } from './compose/runtime.ts';
 import { startSessions } from './compose/sessions.ts';
 import { guardLimits, openSources } from './compose/sources.ts';
@@ -14,6 +15,7 @@ import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
 import { createReader } from './core/read.ts';
 import { createManyReader } from './core/read-many.ts';
+import type { Sync } from './core/sync.ts';
 import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
 import { registerHealth } from './functions/health.ts';
@@ -68,7 +70,8 @@ function start(config: ResolvedConfig): void {
   const sources = [...watched, ...polled];
   const entities = sources.flatMap((source) => source.entities);
   const content = openContent(config.content, settings, guardLimits(settings));
-  const kept = content === undefined ? entities : [...entities, content];
+  const queries = openQueries(config, entities);
+  const kept = [...entities, ...queries, ...(content === undefined ? [] : [content])];
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
   const options = {
@@ -91,6 +94,7 @@ function start(config: ResolvedConfig): void {
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
   registerEntities({ entities, reader, clientDirectives, onRead: telemetry.onRead });
   const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
+  const queryPart = startQueries(queries, { ...deps, reloads, connection, settings, clientDirectives });
   const sessions = startSessions(config.sessions, {
     settings,
     keys,
@@ -99,7 +103,12 @@ function start(config: ResolvedConfig): void {
     limits: guardLimits(settings),
     observe,
   });
-  const feedDeps = { ...deps, traced: telemetry.sync };
+  const { changes } = queryPart;
+  const feedDeps = {
+    ...deps,
+    traced: (sync: Sync, source: string) => telemetry.sync(sync, source),
+    ...(changes && { queries: changes }),
+  };
   registerHealth({
     problems: [],
     checks: [
@@ -114,7 +123,7 @@ function start(config: ResolvedConfig): void {
 
   app.hook.appTerminate(async () => {
     stopping.abort();
-    await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), sessions.drain()]);
+    await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), queryPart.drain(), sessions.drain()]);
     await closeSources();
     await connection.close();
     await telemetry.shutdown();

@@ -1,5 +1,7 @@
 // What the checks of every part of a configuration share: durations, connections, texts with settings in them.
 
+import type { EntityHttp } from '../core/entity.ts';
+import type { HttpOptions } from './define.ts';
 import type { Environment } from './settings.ts';
 import { parseDuration } from './units.ts';
 
@@ -79,4 +81,23 @@ export function resolveText(path: string, text: unknown, environment: Environmen
     return value ?? '';
   });
   return missing === undefined ? resolved : report(path, `the app setting ${missing} is missing`);
+}
+
+export function resolveHttp(http: HttpOptions, report: Report): EntityHttp {
+  for (const option of Object.keys(http)) {
+    if (!['maxAge', 'staleWhileRevalidate', 'staleIfError', 'public'].includes(option)) {
+      report(`http.${option}`, 'unknown option; there are maxAge, staleWhileRevalidate, staleIfError, public');
+    }
+  }
+  const seconds = (option: 'maxAge' | 'staleWhileRevalidate' | 'staleIfError') => {
+    const ms = http[option] === undefined ? undefined : duration(`http.${option}`, http[option], report);
+    return ms === undefined ? undefined : Math.floor(ms / 1000);
+  };
+  if (http.public !== undefined && typeof http.public !== 'boolean') report('http.public', 'must be true or false');
+  return {
+    maxAgeS: seconds('maxAge'),
+    staleWhileRevalidateS: seconds('staleWhileRevalidate'),
+    staleIfErrorS: seconds('staleIfError'),
+    public: http.public ?? false,
+  };
 }

@@ -158,9 +158,47 @@ export interface SessionsDefinition {
   readonly durable?: CosmosContainerDefinition;
 }
 
-/** Queries find their place beside `entities`. */
+/** Types of a query's parameters. */
+export type ParameterType = 'string' | Exclude<KeyColumnType, 'text'> | 'number';
+/** A parameter's value as the functions of a query get it; a `bigint` is text. */
+export type ParameterValues = Readonly<Record<string, string | number | boolean | null>>;
+
+/** A named query, served under `/queries/{name}`; see docs/queries.md. */
+export interface QueryDefinition {
+  /** The entities that it is made of; the first one's database runs it. With one alone, its rows are items of that entity. */
+  readonly of: string | readonly [string, ...string[]];
+  /** The database's own language, with `@name` for each parameter. */
+  readonly text: string;
+  readonly params?: Readonly<Record<string, ParameterType>>;
+  /** Which tags items in it have: any item that could enter the result has one of them, by its entity's `tags`. */
+  readonly tags?: (values: ParameterValues) => readonly string[];
+  /** Instead of `tags`: any change of its entities makes it old. Its rows need not be items (COUNT, joins, projections). */
+  readonly anyChange?: boolean;
+  /** Cosmos DB: the partition key that it stays in; default: it asks all partitions. */
+  readonly partition?: (values: ParameterValues) => readonly (string | number | boolean | null)[];
+  readonly ttl: Duration;
+  readonly staleFor?: Duration;
+  readonly staleIfError?: Duration;
+  /** Load it again when it became old and people ask for it, or let the next one wait. Default `'evict'`. */
+  readonly onChange?: 'refresh' | 'evict';
+  /** What is served of a row. Default: the entity's `match`, `deletedWhen` and `select`. */
+  readonly select?: (row: never) => unknown;
+  /** Most rows; Cosmos DB goes on after them. Default 1000. */
+  readonly limit?: number;
+  /** Larger results are answered, never cached. Default `'1mb'`. */
+  readonly maxBytes?: Size;
+  /** Raise it when `select` or `tags` change their meaning. Default 1. */
+  readonly revision?: number;
+  readonly http?: HttpOptions;
+}
+
+export function query(definition: QueryDefinition): QueryDefinition {
+  return definition;
+}
+
 export interface CacheDefinition {
   readonly entities: Readonly<Record<string, EntityDefinition<never>>>;
+  readonly queries?: Readonly<Record<string, QueryDefinition>>;
   readonly sessions?: SessionsDefinition;
   readonly content?: ContentDefinition;
 }

@@ -6,9 +6,10 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
-import { duration, type Report } from './checks.ts';
-import type { CacheDefinition, EntityDefinition, HttpOptions } from './define.ts';
+import { duration, type Report, resolveHttp } from './checks.ts';
+import type { CacheDefinition, EntityDefinition } from './define.ts';
 import { type ResolvedContent, resolveContent } from './resolve-content.ts';
+import { type ResolvedQuery, resolveQuery } from './resolve-queries.ts';
 import { type ResolvedSessions, resolveSessions } from './resolve-sessions.ts';
 import {
   differenceOf,
@@ -39,6 +40,7 @@ export interface ResolvedConfig {
   readonly sessions: ResolvedSessions | undefined;
   /** Undefined: no static content. */
   readonly content: ResolvedContent | undefined;
+  readonly queries: readonly ResolvedQuery[];
 }
 
 /** @throws ConfigError with every problem of the definition and the settings */
@@ -66,10 +68,18 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
   if (content !== undefined && 'content' in definition.entities) {
     problems.push({ path: 'entities.content', message: 'the name is that of the static content' });
   }
+  const queries = Object.entries(definition.queries ?? {}).flatMap(([name, query]) => {
+    const resolved = resolveQuery(name, query, Object.keys(definition.entities ?? {}), (path, message) => {
+      problems.push({ path: path === '' ? `queries.${name}` : `queries.${name}.${path}`, message });
+      return undefined;
+    });
+    return resolved === undefined ? [] : [resolved];
+  });
   if (problems.length > 0) throw new ConfigError(problems);
   const containers = places.filter((place): place is ResolvedPlace<ResolvedCosmos> => place.source.kind === 'cosmos');
   const tables = places.filter((place): place is ResolvedPlace<ResolvedTable> => place.source.kind !== 'cosmos');
-  return { settings, leasePrefix: leasePrefix(settings, environment), containers, tables, sessions, content };
+  const prefix = leasePrefix(settings, environment);
+  return { settings, leasePrefix: prefix, containers, tables, sessions, content, queries };
 }
 
 const OPTIONS =
@@ -135,25 +145,6 @@ function resolveTtl(ttl: EntityDefinition['ttl'], report: Report): Entity['ttlMs
     const ms = parseDuration(ttl(document));
     if (ms === undefined || ms < 1) throw new TypeError('ttl gave no duration such as "5m"');
     return ms;
-  };
-}
-
-function resolveHttp(http: HttpOptions, report: Report): Entity['http'] {
-  for (const option of Object.keys(http)) {
-    if (!['maxAge', 'staleWhileRevalidate', 'staleIfError', 'public'].includes(option)) {
-      report(`http.${option}`, 'unknown option; there are maxAge, staleWhileRevalidate, staleIfError, public');
-    }
-  }
-  const seconds = (option: 'maxAge' | 'staleWhileRevalidate' | 'staleIfError') => {
-    const ms = http[option] === undefined ? undefined : duration(`http.${option}`, http[option], report);
-    return ms === undefined ? undefined : Math.floor(ms / 1000);
-  };
-  if (http.public !== undefined && typeof http.public !== 'boolean') report('http.public', 'must be true or false');
-  return {
-    maxAgeS: seconds('maxAge'),
-    staleWhileRevalidateS: seconds('staleWhileRevalidate'),
-    staleIfErrorS: seconds('staleIfError'),
-    public: http.public ?? false,
   };
 }
 

@@ -144,6 +144,11 @@ export const SETTINGS = {
     1,
   ),
   WARMFEED_CONTENT_LARGE_TIMEOUT: duration('30s', 'How long such a read may take, with the wait for its turn', 100),
+  WARMFEED_QUERY_FIELDS: whole(
+    '100000',
+    "Tags and items that the index of an entity's query results may have; beyond, it is dropped, and all of them are loaded anew",
+    100,
+  ),
   WARMFEED_SESSION_QUEUE: whole('10000', 'Sessions of a process that may wait for their durable copy', 1),
   WARMFEED_SESSION_DRAIN: duration('5s', 'How long a process that ends goes on copying sessions'),
   OTEL_EXPORTER_OTLP_ENDPOINT: optional('An OpenTelemetry collector (OTLP over HTTP) for metrics and traces'),

@@ -2,7 +2,7 @@
 // 9211, 9457).
 
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
-import type { Entity, EntityHttp } from '../core/entity.ts';
+import type { EntityHttp } from '../core/entity.ts';
 import { type ErrorCode, isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Directives, NO_DIRECTIVES } from '../core/policy.ts';
 import type { Representation } from '../core/ports.ts';
@@ -54,7 +54,11 @@ function seconds(name: string, argument: string | undefined): number {
 }
 
 /** The answer to a read, conditional requests included. */
-export function answerRead(request: HttpRequest, entity: Entity, answer: ReadAnswer): HttpResponseInit {
+export function answerRead(
+  request: HttpRequest,
+  entity: { readonly http: EntityHttp },
+  answer: ReadAnswer,
+): HttpResponseInit {
   if (answer.kind === 'not-cached') return notCached();
   const found = viewOf(answer);
   const headers = cachedHeaders(answer);
@@ -264,5 +268,6 @@ const KNOWN: Partial<Record<ErrorCode, { status: number; code: string; detail?: 
     code: 'row-invalid',
     detail: 'the item exists, but could not be represented; it was logged',
   },
+  QUERY_TOO_LARGE: { status: 502, code: 'query-too-large', detail: 'the query gave more rows than it may have' },
   SOURCE_REJECTED: { status: 502, code: 'source-rejected', detail: 'the database refused the read; it was logged' },
 };

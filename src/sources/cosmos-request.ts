@@ -86,11 +86,11 @@ export function createRequest({ place, open, partitions, saw }: RequestDeps) {
 
   async function queryItems({ partition, ids }: Group, call: Call): Promise<Answer> {
     const container = await open();
-    const query = {
+    const spec = {
       query: 'SELECT * FROM c WHERE ARRAY_CONTAINS(@ids, c.id)',
       parameters: [{ name: '@ids', value: [...ids] }],
     };
-    const pages = container.items.query<Document>(query, {
+    const pages = container.items.query<Document>(spec, {
       ...optionsOf(call),
       partitionKey: partitionKeyOf(partition),
       maxItemCount: ids.length,
@@ -120,6 +120,7 @@ export function createRequest({ place, open, partitions, saw }: RequestDeps) {
         maxItemCount: maxRows,
       },
     );
+    const most = partition === undefined ? maxRows + 1 : maxRows;
     const rows: Document[] = [];
     const headers: Headers[] = [];
     let next: string | undefined;
@@ -129,7 +130,7 @@ export function createRequest({ place, open, partitions, saw }: RequestDeps) {
       rows.push(...(page.resources ?? []));
       next = page.continuationToken;
       // One partition goes on where a page ended; of several, only all that there is can be told.
-    } while (pages.hasMoreResults() && (partition === undefined || rows.length < maxRows) && rows.length <= maxRows);
+    } while (pages.hasMoreResults() && rows.length < most);
     const hasMore = pages.hasMoreResults();
     const at = partition === undefined ? undefined : await answerOf(headers, rows);
     return { at: at && { asOf: at.asOf, partition: at.partition }, rows, continuation: hasMore ? next : undefined };

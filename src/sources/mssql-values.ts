@@ -77,17 +77,17 @@ export function valueOfDriver(type: string, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (value instanceof Date) return dateText(type, value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (type === 'uniqueidentifier') return String(value).toLowerCase();
+  if (type === 'uniqueidentifier' && typeof value === 'string') return value.toLowerCase();
   return type === 'real' ? shortest(value) : value;
 }
 
 /** The driver keeps what is finer than a millisecond in a property of its own, in seconds. */
 function dateText(type: string, value: Date & { nanosecondsDelta?: number }): string {
-  const text = value.toISOString();
-  if (type === 'date') return text.slice(0, 10);
+  const iso = value.toISOString();
+  if (type === 'date') return iso.slice(0, 10);
   const finer = Math.round((value.nanosecondsDelta ?? 0) * 1e7);
   const digits = finer === 0 ? '' : String(finer).padStart(4, '0').replace(/0+$/, '');
-  const precise = text.replace('Z', digits);
+  const precise = iso.replace('Z', digits);
   if (type === 'time') return precise.slice(11);
   return type === 'datetimeoffset' ? `${precise}Z` : precise;
 }

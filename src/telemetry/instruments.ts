@@ -65,6 +65,13 @@ export function createInstruments(meter: Meter, watched: Watched) {
         return healed.add(1, { source: event.source });
       case 'seeded':
         return seeded.add(1, { source: event.source });
+      case 'poll-failed':
+        return sourceFailures.add(1, { entity: event.source, code: codeOf(event.error) });
+      case 'feed-unfollowed':
+      case 'nameless':
+        return lost.add(1, { source: event.source });
+      case 'session-not-copied':
+        return undefined;
     }
   }
 

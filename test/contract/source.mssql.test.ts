@@ -39,6 +39,7 @@ sourceContract({
                 if (failing !== undefined) throw Object.assign(new Error('127.0.0.1 says no'), { number: failing });
                 return pool.query(...args);
               },
+              rows: (...args) => pool.rows(...args),
             };
           },
         },

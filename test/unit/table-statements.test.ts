@@ -56,7 +56,8 @@ function sql(): Adapter {
     ];
     return [columns, [['shop'], ['id']]];
   };
-  const pools = { get: async () => ({ query }), close: async () => undefined };
+  const rows = async () => ({ columns: [], rows: [] });
+  const pools = { get: async () => ({ query, rows }), close: async () => undefined };
   return { ...createSqlTable({ ...PLACE, connection: { connectionString: '' } }, pools), sent };
 }
 

@@ -1,0 +1,83 @@
+// GET and HEAD /queries/{name}: the rows of a declared query.
+
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
+import { type Key, parseKey } from '../core/key.ts';
+import { NO_DIRECTIVES } from '../core/policy.ts';
+import type { Query } from '../core/query.ts';
+import type { QueryReader } from '../core/query-read.ts';
+import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
+
+export interface QueryRoutes {
+  readonly queries: readonly Query[];
+  readonly reader: QueryReader;
+  readonly clientDirectives: 'honour' | 'ignore';
+}
+
+const CONTINUATION = 'continuation';
+const MAX_CONTINUATION = 16_384;
+/** The function key may come in the address. */
+const KEY_PARAMETER = 'code';
+
+export function registerQueries({ queries, reader, clientDirectives }: QueryRoutes): void {
+  const byTitle = new Map(queries.map((query) => [query.title, query]));
+  app.http('queries', {
+    route: 'queries/{name}',
+    methods: [...METHODS],
+    authLevel: 'function',
+    handler: async (request, context) => {
+      try {
+        if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed(['GET', 'HEAD']);
+        return await handle(request, byTitle, { reader, clientDirectives });
+      } catch (error) {
+        logUnexpected(context, error);
+        return answerError(error);
+      }
+    },
+  });
+}
+
+async function handle(
+  request: HttpRequest,
+  queries: ReadonlyMap<string, Query>,
+  { reader, clientDirectives }: Omit<QueryRoutes, 'queries'>,
+): Promise<HttpResponseInit> {
+  const [name = ''] = segmentsAfter(request, 'queries');
+  const query = queries.get(name);
+  if (query === undefined) throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...queries.keys()].join(', ')}`);
+  const key = keyOf(query, new URL(request.url).searchParams);
+  const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
+  return answerRead(request, query, await reader.read({ entity: query, key, directives }));
+}
+
+/** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */
+function keyOf({ params }: Query, given: URLSearchParams): Key {
+  const names = params.map((param) => param.name);
+  for (const name of given.keys()) {
+    if (!names.includes(name) && name !== CONTINUATION && name !== KEY_PARAMETER) {
+      throw new WarmfeedError(
+        'BAD_REQUEST',
+        `there is no parameter ${JSON.stringify(name.slice(0, 60))}; there are ${names.join(', ') || 'none'}`,
+      );
+    }
+    if (given.getAll(name).length > 1) throw new WarmfeedError('BAD_REQUEST', `the parameter ${name} is repeated`);
+  }
+  const values = params.map((param): Key[number] => {
+    const text = given.get(param.name);
+    if (text === null) throw new WarmfeedError('BAD_REQUEST', `the parameter ${param.name} is missing`);
+    // Literal forms such as `=1` are for keys in paths.
+    const segment = param.type === 'text' ? `=${JSON.stringify(text)}` : text;
+    return parseKey([param], [encodeURIComponent(segment)])[0];
+  });
+  const continuation = given.get(CONTINUATION) ?? '';
+  if (continuation.length > MAX_CONTINUATION) {
+    throw new WarmfeedError('BAD_REQUEST', `the parameter ${CONTINUATION} is too long`);
+  }
+  return [...values, continuation];
+}
+
+/** Without its cause, which may hold a driver's request and so a credential. */
+function logUnexpected(context: InvocationContext, error: unknown): void {
+  if (isWarmfeedError(error) && !error.code.startsWith('ROW_') && error.code !== 'SOURCE_REJECTED') return;
+  context.error(error instanceof Error ? (error.stack ?? error.message) : error);
+}

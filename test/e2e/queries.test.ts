@@ -1,0 +1,195 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPostgres, type TestPostgres } from '../support/postgres-server.ts';
+import { type Answer, type Stack, startStack, until } from '../support/stack.ts';
+import { MIGRATION } from '../support/tables.ts';
+
+const CONFIGURATION = new URL('./cache.queries.config.ts', import.meta.url).pathname;
+
+type Row = Record<string, unknown>;
+const rowsOf = (answer: Answer): Row[] => answer.json['rows'] as Row[];
+const idsOf = (answer: Answer): unknown[] => rowsOf(answer).map(({ id }) => id);
+
+describe('queries', () => {
+  let stack: Stack;
+  let server: TestPostgres;
+  let db: pg.Client;
+  let url: string;
+  beforeAll(async () => {
+    server = await startPostgres();
+    url = await server.createDatabase();
+    db = new pg.Client(url);
+    await db.connect();
+    await db.query(
+      `CREATE TABLE parts (shop text, id int, name text, n bigint, price numeric(12, 2), PRIMARY KEY (shop, id))`,
+    );
+    await db.query(MIGRATION);
+    await db.query(`SELECT warmfeed.track('parts')`);
+    stack = await startStack({
+      configuration: CONFIGURATION,
+      ranges: 3,
+      settings: { POSTGRES: url, WARMFEED_TABLE_POLL: '20ms' },
+    });
+  });
+  afterAll(async () => {
+    await stack?.close();
+    await db?.end();
+    await server?.stop();
+  });
+
+  const hit = (path: string) =>
+    until(async () => {
+      const answer = await stack.get(path);
+      return answer.cacheStatus.includes('; hit') ? answer : undefined;
+    });
+  const shows = (path: string, ids: unknown[]) =>
+    until(async () => {
+      const answer = await stack.get(path);
+      return JSON.stringify(idsOf(answer)) === JSON.stringify(ids) ? answer : undefined;
+    });
+
+  describe('of Cosmos DB', () => {
+    it('a list of one partition: MISS, HIT, the items as they are served', async () => {
+      for (const id of ['a', 'b']) {
+        await stack.widgets.items.upsert({ id, region: 'eu', color: 'red', secret: 1 });
+      }
+      await stack.widgets.items.upsert({ id: 'gone', region: 'eu', color: 'red', deleted: true });
+      const first = await shows('queries/widgetsOfRegion?region=eu', ['a', 'b']);
+      expect(first.text).not.toContain('secret');
+      const again = await hit('queries/widgetsOfRegion?region=eu');
+      expect(again.cacheStatus).toContain('detail=watermarked');
+      expect(again.text).toBe(first.text);
+      expect(again.headers.get('etag')).toBe(first.headers.get('etag'));
+      const revalidated = await stack.get('queries/widgetsOfRegion?region=eu', {
+        headers: { 'if-none-match': again.headers.get('etag') ?? '', 'cache-control': 'max-stale' },
+      });
+      expect(revalidated.status).toBe(304);
+    });
+
+    it('follows an insert, an update that moves an item out, and a delete', async () => {
+      const path = 'queries/widgetsOfColor?color=red';
+      await shows(path, ['a', 'b']);
+      await hit(path);
+      await stack.widgets.items.upsert({ id: 'c', region: 'us', color: 'red' });
+      await shows(path, ['a', 'b', 'c']);
+      expect((await hit(path)).cacheStatus).toContain('detail=fenced');
+      await stack.widgets.items.upsert({ id: 'a', region: 'eu', color: 'blue' });
+      await shows(path, ['b', 'c']);
+      await shows('queries/widgetsOfColor?color=blue', ['a']);
+      await hit(path);
+      await stack.widgets.items.upsert({ id: 'b', region: 'eu', color: 'red', deleted: true });
+      await shows(path, ['c']);
+    });
+
+    it('a change of other tags leaves a list alone', async () => {
+      await hit('queries/widgetsOfColor?color=red');
+      await stack.widgets.items.upsert({ id: 'z', region: 'eu', color: 'green' });
+      await shows('queries/widgetsOfColor?color=green', ['z']);
+      await shows('queries/widgetsOfRegion?region=eu', ['a', 'z']);
+      expect((await stack.get('queries/widgetsOfColor?color=red')).cacheStatus).toContain('; hit');
+    });
+
+    it('goes on after its limit, where one partition answers', async () => {
+      for (let i = 0; i < 5; i++) await stack.widgets.items.upsert({ id: `p${i}`, region: 'big', color: 'grey' });
+      const all = await shows('queries/widgetsOfRegion?region=big', ['p0', 'p1', 'p2', 'p3', 'p4']);
+      expect(all.json['continuation']).toBeUndefined();
+    });
+  });
+
+  describe('of PostgreSQL', () => {
+    const path = 'queries/partsOfShop?shop=eu&least=1';
+    const insert = 'INSERT INTO parts (shop, id, name, n) VALUES ($1, $2, $3, $4)';
+
+    it('a list: MISS, HIT, and values as items have them', async () => {
+      await db.query(insert, ['eu', 1, 'bolt', '9007199254740993']);
+      await db.query(insert, ['eu', 2, '@shop', 5]);
+      const first = await shows(path, [1]);
+      expect(rowsOf(first)[0]).toEqual({ shop: 'eu', id: 1, name: 'bolt', n: '9007199254740993', price: null });
+      expect((await hit(path)).cacheStatus).toContain('detail=watermarked');
+    });
+
+    it('follows an insert, an update that moves a row out, one that moves it to another list, and a delete', async () => {
+      await db.query(insert, ['eu', 3, 'nut', 3]);
+      await shows(path, [1, 3]);
+      await hit(path);
+      await db.query('UPDATE parts SET n = 0 WHERE id = 3');
+      await shows(path, [1]);
+      await db.query(`UPDATE parts SET n = 7, shop = 'us' WHERE id = 3`);
+      await shows('queries/partsOfShop?shop=us&least=1', [3]);
+      await hit(path);
+      await db.query('DELETE FROM parts WHERE id = 1');
+      await shows(path, []);
+    });
+
+    it('a count is made old by any change', async () => {
+      const count = async () => rowsOf(await stack.get('queries/partCount'))[0]?.['n'];
+      const before = Number(await count());
+      await hit('queries/partCount');
+      await db.query(insert, ['eu', 50, 'late', 1]);
+      await until(async () => (Number(await count()) === before + 1 ? true : undefined));
+    });
+
+    it('a result that people ask for is loaded again before they do', async () => {
+      await shows(path, [50]);
+      await hit(path);
+      await db.query(insert, ['eu', 51, 'hot', 1]);
+      const answer = await until(async () => {
+        const found = await stack.get(path, { headers: { 'cache-control': 'only-if-cached' } });
+        return found.status === 200 && idsOf(found).length === 2 ? found : undefined;
+      });
+      expect(answer.cacheStatus).toContain('; hit');
+    });
+
+    it('TRUNCATE, and a lost checkpoint, make results old', async () => {
+      await hit(path);
+      await db.query('TRUNCATE parts');
+      await shows(path, []);
+    });
+
+    it('an item changes while the query is loaded: that result is not kept', async () => {
+      await db.query(insert, ['eu', 60, 'moving', 1]);
+      await shows(path, [60]);
+      const other = new pg.Client(url);
+      await other.connect();
+      for (let n = 2; n < 12; n++) {
+        await Promise.all([other.query('UPDATE parts SET n = $1 WHERE id = 60', [n]), stack.get(path)]);
+      }
+      await other.end();
+      await until(async () => (rowsOf(await stack.get(path))[0]?.['n'] === '11' ? true : undefined));
+      expect(rowsOf(await hit(path))[0]?.['n']).toBe('11');
+    });
+
+    it('more rows than its limit are an error, not a part', async () => {
+      await db.query(`INSERT INTO parts SELECT 'many', n, 'x', 1 FROM generate_series(1, 21) n`);
+      expect((await stack.get('queries/partsOfShop?shop=many&least=0')).status).toBe(502);
+    });
+  });
+
+  it('bad input is 400 and names the parameter', async () => {
+    const cases: [string, string][] = [
+      ['queries/partsOfShop?shop=eu', 'least'],
+      ['queries/partsOfShop?shop=eu&least=x', 'least'],
+      ['queries/partsOfShop?shop=eu&least=1e3', 'least'],
+      ['queries/partsOfShop?shop=eu&least=9223372036854775808', 'least'],
+      ['queries/partsOfShop?shop=eu&shop=us&least=1', 'shop'],
+      ['queries/partsOfShop?shop=eu&least=1&more=1', 'more'],
+      [`queries/partsOfShop?shop=${'x'.repeat(1100)}&least=1`, 'shop'],
+      ['queries/partsOfShop?shop=a%00b&least=1', 'shop'],
+      ['queries/partsOfShop?shop=&least=1', 'shop'],
+    ];
+    for (const [path, name] of cases) {
+      const answer = await stack.get(path);
+      expect([path, answer.status]).toEqual([path, 400]);
+      expect(answer.json['detail']).toContain(name);
+    }
+    const keys = await stack.redis.keys('*partsOfShop*x*');
+    expect(keys).toEqual([]);
+    expect((await stack.get('queries/nothing')).status).toBe(404);
+    expect((await stack.get('queries/partCount', { method: 'POST' })).status).toBe(405);
+    const injected = await stack.get(
+      `queries/partsOfShop?shop=${encodeURIComponent(`'; DROP TABLE parts; --`)}&least=1`,
+    );
+    expect(injected.json).toEqual({ rows: [] });
+    expect((await stack.get('queries/partCount')).status).toBe(200);
+  });
+});
