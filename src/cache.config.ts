@@ -1,6 +1,6 @@
 // What is cached. The one file that a team edits; docs/architecture.md shows where each part goes.
 
-import { blob, cosmos, defineCache, entity, omit } from './config/define.ts';
+import { blob, cosmos, defineCache, entity, omit, postgres, query, sql } from './config/define.ts';
 
 interface Airport {
   readonly [property: string]: unknown;
@@ -28,6 +28,44 @@ export default defineCache({
       select: (doc) => omit(doc, ['internalNotes']),
       tags: (doc) => [`country:${doc.country}`],
       maxBytes: '512kb',
+    }),
+    country: entity({
+      source: postgres({ connection: 'POSTGRES', table: 'public.countries', key: { code: 'text' } }),
+      ttl: '1h',
+      staleFor: '10m',
+      staleIfError: '24h',
+      tags: (row) => [`region:${String(row['region'])}`],
+    }),
+    city: entity({
+      source: sql({ connection: 'SQL', table: 'dbo.cities', key: { id: 'int' } }),
+      ttl: '1h',
+      onChange: 'evict',
+      tags: (row) => [`country:${String(row['country'])}`],
+    }),
+  },
+  queries: {
+    airportsByCountry: query({
+      of: 'airport',
+      text: 'SELECT * FROM c WHERE c.country = @country ORDER BY c.id',
+      params: { country: 'string' },
+      partition: ({ country }) => [country ?? null],
+      tags: ({ country }) => [`country:${String(country)}`],
+      ttl: '5m',
+      onChange: 'refresh',
+    }),
+    countriesByRegion: query({
+      of: 'country',
+      text: 'SELECT * FROM countries WHERE region = @region ORDER BY name',
+      params: { region: 'string' },
+      tags: ({ region }) => [`region:${String(region)}`],
+      ttl: '5m',
+    }),
+    citiesByCountry: query({
+      of: 'city',
+      text: 'SELECT * FROM dbo.cities WHERE country = @country ORDER BY name',
+      params: { country: 'string' },
+      tags: ({ country }) => [`country:${String(country)}`],
+      ttl: '5m',
     }),
   },
   sessions: {

@@ -118,6 +118,17 @@ function guide(stack: Stack, api: string, key: string | undefined, warm: boolean
     ['', curl('FR/CDG')],
     ['DELETE', 'and the same read is 404'],
     ['', '  npm run local -- delete airport FR CDG'],
+    ['LIST', 'a query; it follows every change of its items'],
+    ['', `  curl -i${auth} '${api}/queries/airportsByCountry?country=LU'`],
+    ['BATCH', 'many at a time'],
+    [
+      '',
+      `  curl${auth} ${api}/batch/airport -H 'content-type: application/json' -d '{"keys":[["DE","FRA"],["FR","XXX"]]}'`,
+    ],
+    ['TABLES', 'PostgreSQL and SQL, followed in the same way'],
+    ['', `  curl -i${auth} ${api}/entities/country/LU`],
+    ['', '  npm run local -- write country LU capital=Lëtzebuerg'],
+    ['', `  curl -i${auth} ${api}/entities/city/1`],
     ['FLAG', 'static content of the storage, through Redis too'],
     ['', `  curl -i ${api}/content/flags/fra.svg`],
   ];

@@ -1,10 +1,12 @@
 /** The embedded PostgreSQL server, or the database that POSTGRES names; with the countries in it. */
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { seedCountries } from '../data/countries.ts';
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts';
 import { count, messageOf, type Note, type Service, StackError } from './service.ts';
 
 const connectTimeoutMs = 5_000;
+const migration = new URL('../../infra/sql/postgres.sql', import.meta.url);
 
 export interface PostgresOptions {
   /** Its folder is made inside this one. */
@@ -82,9 +84,16 @@ async function fill(url: string, note: Note = () => {}): Promise<number> {
   await client.connect();
   try {
     const written = await seedCountries(client);
+    await track(client);
     note(written > 0 ? `${count(written)} rows written to countries` : 'countries already holds rows; nothing written');
     return written;
   } finally {
     await client.end();
   }
+}
+
+/** So that its changes are followed, as in infra/sql/postgres.sql, which is safe to run again. */
+async function track(client: pg.Client): Promise<void> {
+  await client.query(readFileSync(migration, 'utf8'));
+  await client.query(`SELECT warmfeed.track('public.countries')`);
 }

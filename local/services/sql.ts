@@ -1,10 +1,13 @@
 /** The TDS emulator on the embedded PostgreSQL, or the SQL Server or Azure SQL database that SQL names; with the cities in it. */
+import { readFileSync } from 'node:fs';
 import sql from 'mssql';
 import { seedCities } from '../data/cities.ts';
 import { startTdsEmulator } from '../tds/emulator.ts';
 import { onFreePort } from './ports.ts';
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts';
 import { count, messageOf, type Note, type Service, StackError } from './service.ts';
+
+const migration = new URL('../../infra/sql/mssql.sql', import.meta.url);
 
 export interface SqlOptions {
   /** A PostgreSQL server of its own is started in here where none is given. */
@@ -93,6 +96,7 @@ async function fill(connectionString: string, note: Note = () => {}): Promise<nu
   await pool.connect();
   try {
     const written = await seedCities(pool);
+    await track(pool);
     note(
       written > 0 ? `${count(written)} rows written to dbo.cities` : 'dbo.cities already holds rows; nothing written',
     );
@@ -100,4 +104,10 @@ async function fill(connectionString: string, note: Note = () => {}): Promise<nu
   } finally {
     await pool.close();
   }
+}
+
+/** So that its changes are followed, as in infra/sql/mssql.sql, which is safe to run again. */
+async function track(pool: sql.ConnectionPool): Promise<void> {
+  const pieces = readFileSync(migration, 'utf8').replaceAll('dbo.airlines', 'dbo.cities').split(/^GO$/m);
+  for (const piece of pieces) if (/^[A-Z]/m.test(piece)) await pool.request().batch(piece);
 }
