@@ -61,20 +61,21 @@ param redisClustering string = 'NoCluster'
 @description('Objects ids of further identities that may use Redis: of the other app of a blue/green pair.')
 param redisPrincipalIds string[] = []
 
-param useSql bool = false
+@description('What src/cache.config.ts names; off where your configuration does not.')
+param useSql bool = true
 param sqlDatabase string = 'warmfeed'
 param sqlSku string = 'S0'
 @description('Names of the change functions of Azure SQL.')
-param sqlChangeFunctions string[] = []
-param usePostgres bool = false
+param sqlChangeFunctions string[] = ['changes-sql-SQL']
+param usePostgres bool = true
 param postgresDatabase string = 'warmfeed'
 param postgresSku string = 'Standard_B1ms'
 @allowed(['Burstable', 'GeneralPurpose', 'MemoryOptimized'])
 param postgresTier string = 'Burstable'
 @description('Names of the change functions of PostgreSQL.')
-param postgresChangeFunctions string[] = []
+param postgresChangeFunctions string[] = ['changes-postgres-POSTGRES']
 @description('A storage account for static content.')
-param useContent bool = false
+param useContent bool = true
 param contentContainer string = 'content'
 
 @description('An OpenTelemetry collector, besides Application Insights; empty: none.')

@@ -9,6 +9,7 @@ import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startCosmosEmulator } from '../../local/cosmos/emulator.ts';
 import { type Host, startHost } from '../../local/host/host.ts';
+import { startDatabases } from '../support/databases.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { get, until } from '../support/stack.ts';
 
@@ -36,7 +37,10 @@ beforeAll(async () => {
   const { container } = await database.containers.create({ id: 'airports', partitionKey: '/country' });
   await database.containers.create({ id: 'leases', partitionKey: '/id', defaultTtl: -1 });
   await container.items.create({ id: 'CDG', country: 'FR', type: 'airport', internalNotes: 'x' });
+  const databases = await startDatabases();
+  atEnd.push(() => databases.stop());
   const settings = {
+    ...databases.settings,
     COSMOS: emulator.connectionString,
     COSMOS_DATABASE: 'warmfeed',
     REDIS_URL: redis.url,
@@ -69,7 +73,13 @@ it('serves from an empty folder, and follows changes', async () => {
 });
 
 it('loads no SDK that nothing has asked for', () => {
-  const plain = { COSMOS: 'AccountEndpoint=http://127.0.0.1:9/;AccountKey=eA==;', REDIS_URL: 'redis://127.0.0.1:9' };
+  const plain = {
+    COSMOS: 'AccountEndpoint=http://127.0.0.1:9/;AccountKey=eA==;',
+    REDIS_URL: 'redis://127.0.0.1:9',
+    POSTGRES: 'postgres://127.0.0.1:9/x',
+    SQL: 'Server=127.0.0.1,9;Database=x',
+    CONTENT: 'UseDevelopmentStorage=true',
+  };
   expect(nativeModules(plain)).toEqual([]);
   // So that the test could fail: with an identity its library is there.
   const identity = { ...plain, REDIS_URL: 'rediss://127.0.0.1:9', REDIS_URL__credential: 'managedidentity' };

@@ -11,6 +11,7 @@ import { readSettingsFile } from '../../local/host/settings.ts';
 import definition from '../../src/cache.config.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
+import { startDatabases } from '../support/databases.ts';
 import { hostSchema, localSettingsSchema } from '../support/functions-schemas.ts';
 import { type Answer, type Stack, startStack, until } from '../support/stack.ts';
 
@@ -74,10 +75,13 @@ describe('the files', () => {
       'AzureWebJobsStorage',
       'COSMOS',
       'COSMOS_DATABASE',
+      'CONTENT',
+      'POSTGRES',
+      'SQL',
       ...Object.keys(SETTINGS),
     ];
     expect(Object.keys(values).filter((name) => !known.includes(name))).toEqual([]);
-    for (const name of ['COSMOS', 'COSMOS_DATABASE', 'REDIS_URL']) {
+    for (const name of ['COSMOS', 'COSMOS_DATABASE', 'REDIS_URL', 'POSTGRES', 'SQL', 'CONTENT']) {
       expect(() => resolveConfig(definition, { ...values, [name]: undefined })).toThrow(name);
     }
   });
@@ -85,7 +89,9 @@ describe('the files', () => {
 
 describe('the package in a host', () => {
   let stack: Stack;
+  let databases: Awaited<ReturnType<typeof startDatabases>>;
   beforeAll(async () => {
+    databases = await startDatabases();
     stack = await startStack();
     const { container } = await stack.database.containers.create({ id: 'airports', partitionKey: '/country' });
     await container.items.create({ id: 'CDG', country: 'FR', type: 'airport', n: 1 });
@@ -94,14 +100,33 @@ describe('the package in a host', () => {
     const { settings } = readSettingsFile(join(folder, 'local.settings.json'));
     const { COSMOS, COSMOS_DATABASE, REDIS_URL } = stack.settings;
     await stack.redis.flushall();
-    await stack.restart({ root: folder, settings: { ...settings, COSMOS, COSMOS_DATABASE, REDIS_URL } });
+    const here = { COSMOS, COSMOS_DATABASE, REDIS_URL, ...databases.settings };
+    await stack.restart({ root: folder, settings: { ...settings, ...here } });
   });
-  afterAll(() => stack?.close());
+  afterAll(async () => {
+    await stack?.close();
+    await databases?.stop();
+  });
 
   it('has all its functions, and is ready', async () => {
     expect(stack.host.loadError).toBeUndefined();
     expect(stack.host.functions.map(({ name }) => name).toSorted()).toEqual(
-      ['changes-shop-airports', 'entities', 'health-live', 'health-ready', 'watch-feeds'].toSorted(),
+      [
+        'batch',
+        'changes-postgres-POSTGRES',
+        'changes-shop-airports',
+        'changes-sql-SQL',
+        'content',
+        'content-events',
+        'entities',
+        'health-live',
+        'health-ready',
+        'queries',
+        'session',
+        'session-touch',
+        'sessions',
+        'watch-feeds',
+      ].toSorted(),
     );
     expect((await stack.get('health/ready')).json).toMatchObject({ status: 'ok' });
   });
