@@ -6,6 +6,7 @@ import { startRedis } from '../services/redis.ts';
 import type { Stack } from '../services/stack.ts';
 import { stackFolder } from '../services/state.ts';
 import type { Command, Input } from './command.ts';
+import { cosmosList, holds, lacks, postgresList, sqlList } from './demo-lists.ts';
 import { stopAll, unlessEnded, watchForEnd } from './foreground.ts';
 import { bold, createReporter, dim, green, red, say } from './output.ts';
 import { root } from './root.ts';
@@ -15,7 +16,8 @@ const again = 10_000;
 
 export const demo: Command = {
   about: `Starts a stack of its own on free ports (one that runs already is not touched), shows a miss, a hit, a conditional
-request, a change and a delete in Cosmos DB with their lag, and Redis going away and coming back; then stops.
+request, a change and a delete in Cosmos DB with their lag, lists of all three databases that follow their items, and Redis
+going away and coming back; then stops.
 Exit code 1 if any step did not do what it says.`,
   options: { verbose: { help: 'show what host and app log' } },
   run,
@@ -84,7 +86,8 @@ const hitWith = (fields: Record<string, unknown>): ((answer: Answer) => boolean)
 };
 
 async function steps(stack: Stack, silent: (on: boolean) => void): Promise<number> {
-  const api = `${stack.host?.api ?? ''}/entities/airport`;
+  const base = stack.host?.api ?? '';
+  const api = `${base}/entities/airport`;
   const { CosmosClient } = await import('@azure/cosmos');
   const client = new CosmosClient(stack.connectionString);
   const container = client.database(stack.database).container('airports');
@@ -126,6 +129,28 @@ async function steps(stack: Stack, silent: (on: boolean) => void): Promise<numbe
   const deleted = await untilVisible(read, isAbsent, performance.now());
   show('GET FR/CDG', deleted?.answer ?? (await read()), deleted !== undefined);
   if (deleted) say(`        ${lagOf(deleted.lagMs)}`);
+
+  for (const open of [
+    async () => cosmosList(container),
+    () => postgresList(stack.postgres.url),
+    () => sqlList(stack.sql.connectionString),
+  ]) {
+    const list = await open();
+    title(`A list of ${list.where}: it follows an insert, a move out and back, and a delete`);
+    const readList = () => get(`${base}/${list.path}`);
+    await untilVisible(readList, isHit, performance.now());
+    for (const [what, change, shows] of [
+      ['inserted', () => list.insert(), holds(list.item)],
+      ['moved out', () => list.moveOut(), lacks(list.item)],
+      ['moved back', () => list.moveBack(), holds(list.item)],
+      ['deleted', () => list.remove(), lacks(list.item)],
+    ] as const) {
+      await change();
+      const seen = await untilVisible(readList, shows, performance.now());
+      show(what, seen?.answer ?? (await readList()), seen !== undefined, seen && `${Math.round(seen.lagMs)} ms`);
+    }
+    await list.close();
+  }
 
   title('Redis stops: reads go to Cosmos DB');
   const warmed = await read('GB/LHR').then(() => read('GB/LHR'));
