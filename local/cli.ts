@@ -40,6 +40,11 @@ const commands: Record<string, Entry> = {
     invocation: 'npm run local -- get',
     load: async () => (await import('./commands/get.ts')).read,
   },
+  doctor: {
+    summary: 'what the app finds of its databases, and what mends it',
+    invocation: 'npm run doctor',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
   status: {
     summary: 'what runs, and whether it answers',
     invocation: 'npm run local -- status',

@@ -163,7 +163,7 @@ export function createPoller(deps: PollDeps) {
   /** What is remarkable about how the log stands; undefined: it is followed. @throws WarmfeedError STORE_* or SOURCE_* */
   async function remark(): Promise<string | undefined> {
     const [{ lineage }, checkpoint] = await Promise.all([log.poll(undefined, 0, []), load()]);
-    if (lineage === undefined) return 'nothing records its changes, so items live for their ttl: see infra/sql';
+    if (lineage === undefined) return `nothing records its changes, so items live for their ttl: ${log.remedy}`;
     if (checkpoint === undefined) return 'nobody has read it yet: does its function run?';
     return checkpoint.lineage === lineage ? undefined : 'its positions are being renewed';
   }

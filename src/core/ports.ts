@@ -125,6 +125,8 @@ export interface Source {
 
 /** A database's own record of changes, read in the order of their positions. */
 export interface ChangeLog {
+  /** What makes the database record changes, where nobody does. */
+  readonly remedy: string;
   /**
    * What was committed from a position on, up to `limit` changes and the rest of the last one's transaction.
    * @param from undefined: nothing but the state

@@ -65,6 +65,7 @@ export function createSqlLog({ table, description, run, errorOf, requestTimeoutM
   }
 
   return {
+    remedy: `run infra/sql/mssql.sql, with ALTER TABLE ${table} ENABLE CHANGE_TRACKING`,
     poll,
     /** The server forgets by itself, after its own retention. */
     prune: async () => undefined,

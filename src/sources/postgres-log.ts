@@ -69,6 +69,7 @@ export function createPostgresLog(options: PostgresLogOptions): ChangeLog {
   }
 
   return {
+    remedy: `run infra/sql/postgres.sql, then SELECT warmfeed.track('${table}')`,
     poll,
     async prune() {
       try {

@@ -83,6 +83,10 @@ describe('start', () => {
     const status = runCli(['status']);
     expect(await status.ended).toBe(0);
     expect(status.out()).toMatch(/health\/ready: 200/);
+    const doctor = runCli(['doctor']);
+    expect(await doctor.ended).toBe(0);
+    for (const name of ['redis', 'feed of postgres', 'feed of sql'])
+      expect(doctor.out()).toMatch(new RegExp(`ok +${name}`));
 
     child.kill('SIGTERM');
     expect(await ended).toBe(0);

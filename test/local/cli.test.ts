@@ -33,12 +33,12 @@ describe('help', () => {
   it('lists the commands', async () => {
     const { code, out } = await runCli(['--help']);
     expect(code).toBe(0);
-    for (const name of ['start', 'demo', 'services', 'write', 'delete', 'get', 'status']) {
+    for (const name of ['start', 'demo', 'services', 'write', 'delete', 'get', 'status', 'doctor']) {
       expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
     }
   });
 
-  it.each(['start', 'demo', 'services', 'write', 'delete', 'get', 'status'])('tells of %s', async (name) => {
+  it.each(['start', 'demo', 'services', 'write', 'delete', 'get', 'status', 'doctor'])('tells of %s', async (name) => {
     const [asked, option] = await Promise.all([runCli(['help', name]), runCli([name, '--help'])]);
     expect(option.code).toBe(0);
     expect(option.out).toContain('--help');
@@ -88,6 +88,7 @@ describe('nothing runs: exit code 1, and how to start it', () => {
     [['write', 'country', 'FR', 'name=x']],
     [['delete', 'city', '1']],
     [['status']],
+    [['doctor']],
   ])('%j', async (args) => {
     const { code, out, err } = await runCli(args, { COSMOS: '', POSTGRES: '', SQL: '' });
     expect(out + err).toContain('npm start');

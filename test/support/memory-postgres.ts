@@ -140,6 +140,7 @@ export function createMemoryPostgres() {
 
   const log: ChangeLog = {
     poll: (from, limit, seen) => answered(() => page(from, limit, seen)),
+    remedy: 'track it',
     prune: () =>
       answered(() => {
         world.prunes++;

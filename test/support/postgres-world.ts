@@ -17,7 +17,11 @@ export function createPostgresWorld({ pageSize = 1000, ...options }: PostgresWor
   function process(reached?: (store: Store) => Store) {
     const made = world.process({}, reached);
     // Its own, so that a test can break it for one process.
-    const log: ChangeLog = { poll: (...args) => database.log.poll(...args), prune: () => database.log.prune() };
+    const log: ChangeLog = {
+      remedy: '',
+      poll: (...args) => database.log.poll(...args),
+      prune: () => database.log.prune(),
+    };
     const poller = createPoller({
       ...made.deps,
       log,
