@@ -141,7 +141,7 @@ describe('demo', () => {
     const code = await running.ended;
     expect(running.out()).not.toContain('FAIL');
     expect(running.out()).toMatch(/All steps did what they say/);
-    expect(running.out().match(/^\d+\. /gm)).toHaveLength(8);
+    expect(running.out().match(/^\d+\. /gm)).toHaveLength(11);
     expect(code).toBe(0);
   });
 });
