@@ -40,7 +40,8 @@ export interface Country {
   currencies: Record<string, { name: string; symbol: string }>;
 }
 
-const table = `CREATE TABLE IF NOT EXISTS countries (
+/** With its schema: the role `warmfeed` has the outbox's schema first in its path. */
+const table = `CREATE TABLE IF NOT EXISTS public.countries (
   code text PRIMARY KEY,
   name text NOT NULL,
   official text NOT NULL,
@@ -83,9 +84,9 @@ const toCountry = (row: Row, codes: Map<string, string>): Country => ({
 /** Resolves to the number of rows written; 0 if there were some already. */
 export async function seedCountries(client: Pick<ClientBase, 'query'>): Promise<number> {
   await client.query(table);
-  const { rowCount } = await client.query('SELECT 1 FROM countries LIMIT 1');
+  const { rowCount } = await client.query('SELECT 1 FROM public.countries LIMIT 1');
   if (rowCount !== 0) return 0;
   const all = JSON.stringify(countries());
-  const text = 'INSERT INTO countries SELECT * FROM jsonb_populate_recordset(NULL::countries, $1)';
+  const text = 'INSERT INTO public.countries SELECT * FROM jsonb_populate_recordset(NULL::public.countries, $1)';
   return (await client.query(text, [all])).rowCount ?? 0;
 }
