@@ -191,6 +191,32 @@ describe('Azure SQL', () => {
     await stack.followed();
   });
 
+  it('lists follow an insert, an update that moves a row out, and a delete; a count follows every change', async () => {
+    const path = 'queries/goodsOfShop?shop=list&least=1';
+    const shows = (ids: number[]) =>
+      until(async () => {
+        const rows = (await stack.get(path)).json['rows'] as { id: number }[];
+        return JSON.stringify(rows.map(({ id }) => id)) === JSON.stringify(ids) ? true : undefined;
+      });
+    const isHit = () => until(async () => ((await stack.get(path)).cacheStatus.includes('; hit') ? true : undefined));
+    const count = async () => ((await stack.get('queries/goodsCount')).json['rows'] as { n: number }[])[0]?.n ?? 0;
+    await shows([]);
+    const before = await count();
+    await insert('list', 1, 'one', 1);
+    await insert('list', 2, 'two', 2);
+    await shows([1, 2]);
+    await isHit();
+    expect((await stack.get(path)).cacheStatus).toContain('detail=watermarked');
+    await until(async () => ((await count()) === before + 2 ? true : undefined));
+    await run(`UPDATE dbo.goods SET shop = N'elsewhere' WHERE shop = N'list' AND id = 1`);
+    await shows([2]);
+    await isHit();
+    await run(`DELETE FROM dbo.goods WHERE shop = N'list'`);
+    await shows([]);
+    await until(async () => ((await count()) === before + 1 ? true : undefined));
+    expect((await stack.get('queries/goodsOfShop?shop=x&least=one')).status).toBe(400);
+  });
+
   it('keys are typed: one canonical key, and what does not parse is 400', async () => {
     await run(`INSERT INTO dbo.notes VALUES ('6F9619FF-8B86-D011-B42D-00C04FC964FF', 1)`);
     const upper = await stack.get('entities/note/6F9619FF-8B86-D011-B42D-00C04FC964FF');
