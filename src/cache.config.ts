@@ -79,6 +79,9 @@ export default defineCache({
     staleIfError: '24h',
     // What pages show without a key: flags and borders of countries.
     authLevel: 'anonymous',
+    index: 'index.html',
+    // The page of the local stack runs a script of its own: only for a container that nobody else writes to.
+    activeContent: 'trust',
     events: true,
   },
 });

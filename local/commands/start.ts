@@ -131,6 +131,8 @@ function guide(stack: Stack, api: string, key: string | undefined, warm: boolean
     ['', `  curl -i${auth} ${api}/entities/city/1`],
     ['FLAG', 'static content of the storage, through Redis too'],
     ['', `  curl -i ${api}/content/flags/fra.svg`],
+    ['PAGE', 'all of it in a browser, with a session'],
+    ['', `  ${api}/content/page/`],
   ];
   const lines = [...first, ...then].map(([name, text]) => (name === '' ? text : `${bold(name.padEnd(6))} ${text}`));
   const parts = stack.services.map(({ name, what }) => [name, what] as const);

@@ -1,4 +1,4 @@
-/** The countries' flags and borders of the npm package `world-countries`, as blobs. What is there already is left alone. */
+/** The countries' flags and borders of the npm package `world-countries`, and a page that shows them, as blobs. What is there already is left alone. */
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -18,10 +18,10 @@ interface Upload {
 /** Resolves to the number of blobs written. */
 export async function seedContent(connectionString: string): Promise<number> {
   const container = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(contentContainer);
-  const [uploads] = await Promise.all([files(), container.createIfNotExists()]);
+  const [uploads, page] = await Promise.all([files(), pageFiles(), container.createIfNotExists()]);
   const there = new Set<string>();
   for await (const { name } of container.listBlobsFlat()) there.add(name);
-  const queue = uploads.filter(({ name }) => !there.has(name));
+  const queue = [...uploads, ...page].filter(({ name }) => !there.has(name));
   const { length } = queue;
   const worker = async (): Promise<void> => {
     for (let next = queue.pop(); next; next = queue.pop()) {
@@ -49,6 +49,18 @@ async function files(): Promise<Upload[]> {
       plain,
     ];
   });
+}
+
+const types: Record<string, string> = { html: 'text/html', css: 'text/css', js: 'text/javascript' };
+
+async function pageFiles(): Promise<Upload[]> {
+  const folder = new URL('page/', import.meta.url);
+  const names = await readdir(folder);
+  return names.map((name) => ({
+    name: `page/${name}`,
+    type: `${types[name.split('.').at(-1) ?? ''] ?? 'text/plain'}; charset=utf-8`,
+    bytes: () => readFile(new URL(name, folder)),
+  }));
 }
 
 const brotli = promisify(brotliCompress);

@@ -24,6 +24,8 @@ interface Row {
 
 export interface Country {
   code: string;
+  /** Three letters, by which flags and borders are called. */
+  cca3: string;
   name: string;
   official: string;
   capital: string | null;
@@ -43,6 +45,7 @@ export interface Country {
 /** With its schema: the role `warmfeed` has the outbox's schema first in its path. */
 const table = `CREATE TABLE IF NOT EXISTS public.countries (
   code text PRIMARY KEY,
+  cca3 text,
   name text NOT NULL,
   official text NOT NULL,
   capital text,
@@ -66,6 +69,7 @@ export function countries(): Country[] {
 
 const toCountry = (row: Row, codes: Map<string, string>): Country => ({
   code: row.cca2,
+  cca3: row.cca3,
   name: row.name.common,
   official: row.name.official,
   capital: row.capital[0] || null,
