@@ -341,7 +341,7 @@ describe('storage', () => {
     expect(text).toContain('AccountName=devstoreaccount1');
     const answer = await fetch(`${blob}?comp=list`);
     expect(answer.headers.get('server')).toMatch(/^Azurite-Blob/);
-    expect(await seedContent(text)).toBe(1000);
+    expect(await seedContent(text)).toBe(1003);
     const container = BlobServiceClient.fromConnectionString(text).getContainerClient('content');
     const flag = await container.getBlobClient('flags/fra.svg').download();
     expect([flag.contentType, (await streamed(flag)).includes('<svg')]).toEqual(['image/svg+xml', true]);
