@@ -15,7 +15,7 @@ param location string
 @description('Object id of who deploys: administrator of the SQL databases, and may seed Cosmos DB. Empty: nobody.')
 param principalId string = ''
 @description('Sign-in name of who deploys, for the SQL databases.')
-param principalName string = ''
+param principalName string
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param principalType string = 'User'
 
