@@ -4,3 +4,5 @@ SELECT * FROM pgaadauth_create_principal('id-warmfeed', false, false);
 GRANT USAGE ON SCHEMA public TO "id-warmfeed";
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO "id-warmfeed";
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO "id-warmfeed";
+-- After infra/sql/postgres.sql: the outbox.
+SELECT warmfeed.allow('"id-warmfeed"');
