@@ -94,7 +94,14 @@ function start(config: ResolvedConfig): void {
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
   registerEntities({ entities, reader, clientDirectives, onRead: telemetry.onRead });
   const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
-  const queryPart = startQueries(queries, { ...deps, reloads, connection, settings, clientDirectives });
+  const queryPart = startQueries(queries, {
+    ...deps,
+    reloads,
+    connection,
+    settings,
+    clientDirectives,
+    onRead: telemetry.onRead,
+  });
   const sessions = startSessions(config.sessions, {
     settings,
     keys,

@@ -13,6 +13,7 @@ import type { ReaderDeps } from '../core/read.ts';
 import { registerQueries } from '../functions/queries.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createQueryStore } from '../redis/query-store.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** The queries with their entities. The generations must know them. */
 export function openQueries({ queries }: ResolvedConfig, entities: readonly Entity[]): readonly Query[] {
@@ -51,14 +52,15 @@ interface QueryDeps extends ReaderDeps {
   readonly connection: RedisConnection;
   readonly settings: Settings;
   readonly clientDirectives: 'honour' | 'ignore';
+  readonly onRead: Telemetry['onRead'];
 }
 
 export function startQueries(queries: readonly Query[], deps: QueryDeps): QueryPart {
   if (queries.length === 0) return { changes: undefined, drain: async () => undefined };
-  const { connection, settings, keys, observe, clientDirectives } = deps;
+  const { connection, settings, keys, observe, clientDirectives, onRead } = deps;
   const store = createQueryStore(connection);
   const reader = createQueryReader({ ...deps, queries: store });
-  registerQueries({ queries, reader, clientDirectives });
+  registerQueries({ queries, reader, clientDirectives, onRead });
   const { refresh } = reader;
   const mostFields = settings.WARMFEED_QUERY_FIELDS;
   const changes = createQueryChanges({ store, keys, queries, observe, refresh, mostFields });

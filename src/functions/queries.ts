@@ -6,12 +6,15 @@ import { type Key, parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/policy.ts';
 import type { Query } from '../core/query.ts';
 import type { QueryReader } from '../core/query-read.ts';
+import type { ReadAnswer } from '../core/read.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface QueryRoutes {
   readonly queries: readonly Query[];
   readonly reader: QueryReader;
   readonly clientDirectives: 'honour' | 'ignore';
+  /** Told of every read; undefined: it failed. */
+  readonly onRead: (query: string, answer: ReadAnswer | undefined) => void;
 }
 
 const CONTINUATION = 'continuation';
@@ -19,7 +22,7 @@ const MAX_CONTINUATION = 16_384;
 /** The function key may come in the address. */
 const KEY_PARAMETER = 'code';
 
-export function registerQueries({ queries, reader, clientDirectives }: QueryRoutes): void {
+export function registerQueries({ queries, ...routes }: QueryRoutes): void {
   const byTitle = new Map(queries.map((query) => [query.title, query]));
   app.http('queries', {
     route: 'queries/{name}',
@@ -28,7 +31,7 @@ export function registerQueries({ queries, reader, clientDirectives }: QueryRout
     handler: async (request, context) => {
       try {
         if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed(['GET', 'HEAD']);
-        return await handle(request, byTitle, { reader, clientDirectives });
+        return await handle(request, byTitle, routes);
       } catch (error) {
         logUnexpected(context, error);
         return answerError(error);
@@ -40,14 +43,19 @@ export function registerQueries({ queries, reader, clientDirectives }: QueryRout
 async function handle(
   request: HttpRequest,
   queries: ReadonlyMap<string, Query>,
-  { reader, clientDirectives }: Omit<QueryRoutes, 'queries'>,
+  { reader, clientDirectives, onRead }: Omit<QueryRoutes, 'queries'>,
 ): Promise<HttpResponseInit> {
   const [name = ''] = segmentsAfter(request, 'queries');
   const query = queries.get(name);
   if (query === undefined) throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...queries.keys()].join(', ')}`);
   const key = keyOf(query, new URL(request.url).searchParams);
   const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
-  return answerRead(request, query, await reader.read({ entity: query, key, directives }));
+  const answer = await reader.read({ entity: query, key, directives }).catch((error: unknown) => {
+    onRead(query.name, undefined);
+    throw error;
+  });
+  onRead(query.name, answer);
+  return answerRead(request, query, answer);
 }
 
 /** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */

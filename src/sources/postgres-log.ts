@@ -35,9 +35,9 @@ state AS MATERIALIZED (
   FROM relation
 )
 SELECT s.system, s.horizon, s.recorder, 'warmfeed.outbox'::regclass::oid || '/' || s.oid || '/' || coalesce(s.members, ''),
-  coalesce(s.pruned >= $2::xid8, false), o.id, o.xid, o.key, o.xid < s.horizon
+  coalesce(s.pruned >= $2::xid8, false), o.id, o.xid, o.key, o.xid < s.horizon, extract(epoch FROM o.at) * 1000
 FROM state s LEFT JOIN LATERAL (
-  SELECT id, xid, key FROM warmfeed.outbox
+  SELECT id, xid, key, at FROM warmfeed.outbox
     WHERE relation = s.oid AND xid >= $2::xid8 AND (xid < s.horizon OR xid <> ALL ($4::xid8[]))
     ORDER BY xid FETCH FIRST ($3::bigint) ROWS WITH TIES
 ) o ON $2::xid8 IS NOT NULL
@@ -118,13 +118,15 @@ function pageOf(rows: readonly TextRow[], described: Description, from: Position
 
 /** A TRUNCATE's row names no key. */
 function recordsOf(row: TextRow, described: Description): ChangeRecord[] {
-  const [xid, key] = [row[6], row[7]];
+  const [xid, key, writtenAt] = [row[6], row[7], row[9]];
   if (!xid || !key) return [];
   const texts = Object.entries(JSON.parse(key) as Record<string, string>);
   return [
     {
       key: Object.fromEntries(texts.map(([column, text]) => [column, described.keyText(column, text)])),
       position: BigInt(xid) + 1n,
+      // When it was written; its transaction may have gone on for a while.
+      committedAt: Math.round(Number(writtenAt)),
     },
   ];
 }

@@ -19,6 +19,8 @@ export interface ChangeRecord {
   /** Values of the key columns by their names. */
   readonly key: Readonly<Record<string, unknown>>;
   readonly position: Position;
+  /** Milliseconds since the epoch, where the log tells. */
+  readonly committedAt?: number;
 }
 
 /** @throws WarmfeedError ROW_INVALID */
@@ -29,7 +31,8 @@ export function changeOf(item: unknown, columns: readonly KeyColumn[], place: st
       columns,
       columns.map((column) => item.key[column.name]),
     );
-    return { key, version: item.position, document: undefined };
+    const { position: version, committedAt } = item;
+    return { key, version, document: undefined, ...(committedAt === undefined ? {} : { committedAt }) };
   } catch (cause) {
     throw new WarmfeedError('ROW_INVALID', `${place}: its change names no key of the configuration`, { cause });
   }
