@@ -49,6 +49,7 @@ export default defineCache({
       onChange: 'refresh',
       limit: 20,
     }),
+    slow: query({ of: 'part', text: 'SELECT note_call() AS n', anyChange: true, ttl: '1h' }),
     partCount: query({ of: 'part', text: 'SELECT count(*) AS n FROM parts', anyChange: true, ttl: '1h' }),
   },
 });

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type TestPostgres } from '../support/postgres-server.ts';
-import { type Answer, type Stack, startStack, until } from '../support/stack.ts';
+import { type Answer, get, type Stack, startStack, until } from '../support/stack.ts';
 import { MIGRATION } from '../support/tables.ts';
 
 const CONFIGURATION = new URL('./cache.queries.config.ts', import.meta.url).pathname;
@@ -22,6 +22,11 @@ describe('queries', () => {
     await db.connect();
     await db.query(
       `CREATE TABLE parts (shop text, id int, name text, n bigint, price numeric(12, 2), PRIMARY KEY (shop, id))`,
+    );
+    await db.query(
+      `CREATE TABLE calls (at timestamptz DEFAULT now());
+       CREATE FUNCTION note_call() RETURNS int LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO calls DEFAULT VALUES; PERFORM pg_sleep(0.3); RETURN 1; END $$`,
     );
     await db.query(MIGRATION);
     await db.query(`SELECT warmfeed.track('parts')`);
@@ -157,6 +162,15 @@ describe('queries', () => {
       await other.end();
       await until(async () => (rowsOf(await stack.get(path))[0]?.['n'] === '11' ? true : undefined));
       expect(rowsOf(await hit(path))[0]?.['n']).toBe('11');
+    });
+
+    it('many ask for a cold result of two instances: the database runs it once', async () => {
+      const other = await stack.start();
+      const urls = Array.from({ length: 40 }, (_, i) => `${i % 2 === 0 ? stack.host.url : other.url}/api/queries/slow`);
+      const answers = await Promise.all(urls.map((url) => get(url)));
+      expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(['{"rows":[{"n":1}]}']));
+      expect((await db.query('SELECT count(*)::int AS n FROM calls')).rows).toEqual([{ n: 1 }]);
+      await other.close();
     });
 
     it('more rows than its limit are an error, not a part', async () => {
