@@ -21,7 +21,7 @@ export function openQueries({ queries }: ResolvedConfig, entities: readonly Enti
     const of = resolved.of.flatMap((name) => entities.filter((entity) => entity.name === name));
     const [first, ...others] = of as [Entity, ...Entity[]];
     const { source } = first;
-    const { run } = { run: source.query };
+    const run = source.query;
     if (run === undefined) throw new WarmfeedError('CONFIG_INVALID', `${source.name} runs no queries`);
     return {
       ...resolved,

@@ -44,6 +44,8 @@ const TYPES: readonly string[] = [
   'date',
   'boolean',
 ] satisfies ParameterType[];
+/** The function key may come in the address as `code`. */
+const RESERVED = ['continuation', 'code'];
 const MOST_ROWS = 10_000;
 const MAX_PARAMETER_BYTES = 1024;
 
@@ -103,8 +105,8 @@ export function resolveQuery(
 
 function resolveParams({ params = {} }: QueryDefinition, report: Report): readonly KeyColumn[] {
   return Object.entries(params).map(([name, type]) => {
-    if (!/^[A-Za-z_]\w{0,59}$/.test(name) || name === 'continuation') {
-      report(`params.${name}`, 'must be a name of letters, digits and "_", other than "continuation"');
+    if (!/^[A-Za-z_]\w{0,59}$/.test(name) || RESERVED.includes(name)) {
+      report(`params.${name}`, `must be a name of letters, digits and "_", other than ${RESERVED.join(', ')}`);
     }
     if (!TYPES.includes(type)) report(`params.${name}`, `must be one of ${TYPES.join(', ')}`);
     return { name, type: type === 'string' ? 'text' : type, maxBytes: MAX_PARAMETER_BYTES };

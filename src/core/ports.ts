@@ -94,6 +94,8 @@ export interface QueryRead {
   /** See SourceRead. */
   readonly isTracked: boolean;
   readonly continuation: string | undefined;
+  /** When the first of its rows will be dropped by the source itself, milliseconds since the epoch. */
+  readonly expiresAt?: number;
 }
 
 /** @throws WarmfeedError SOURCE_*; QUERY_TOO_LARGE for more rows than the statement may have */

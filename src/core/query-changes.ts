@@ -34,7 +34,7 @@ export interface QueryChangesDeps {
 const AT_ONCE = 8;
 
 export function createQueryChanges(deps: QueryChangesDeps): QueryChanges {
-  const { store, keys, queries, refresh, mostFields } = deps;
+  const { store, keys, queries, observe, refresh, mostFields } = deps;
   const byTitle = new Map(queries.map((query) => [query.title, query]));
   const concerned = new Set(queries.flatMap((query) => query.of.map((entity) => entity.name)));
   const refreshed = new Set(
@@ -57,12 +57,15 @@ export function createQueryChanges(deps: QueryChangesDeps): QueryChanges {
 
   async function refreshHot(entity: Entity, bumped: readonly string[] | 'all'): Promise<void> {
     const affected = (tags: readonly string[]) => bumped === 'all' || tags.some((tag) => bumped.includes(tag));
-    const wanted = (await store.hot(keys.hotQueries(entity.name))).flatMap((text) => {
-      const [title, key] = JSON.parse(text) as [string, Key];
-      const query = byTitle.get(title);
-      if (query?.onChange !== 'refresh') return [];
-      const of = dependenciesOf(query, key).find((dependency) => dependency.entity.name === entity.name);
-      return of !== undefined && affected(of.tags) ? [{ query, key }] : [];
+    const hot = await store.hot(keys.hotQueries(entity.name)).catch((error: unknown) => {
+      observe({ kind: 'store-failed', during: 'hot', error });
+      return [];
+    });
+    const wanted = hot.flatMap((text) => {
+      const found = hotQuery(text);
+      if (found === undefined) return [];
+      const of = dependenciesOf(found.query, found.key).find((dependency) => dependency.entity.name === entity.name);
+      return of !== undefined && affected(of.tags) ? [found] : [];
     });
     const queue = wanted.values();
     await Promise.all(
@@ -70,6 +73,19 @@ export function createQueryChanges(deps: QueryChangesDeps): QueryChanges {
         for (const { query, key } of queue) await refresh(query, key);
       }),
     );
+  }
+
+  /** Undefined: noted by a deployment whose queries were others. */
+  function hotQuery(text: string): { readonly query: Query; readonly key: Key } | undefined {
+    try {
+      const [title, key] = JSON.parse(text) as [string, Key];
+      const query = byTitle.get(title);
+      if (query?.onChange !== 'refresh' || key.length !== query.params.length + 1) return undefined;
+      dependenciesOf(query, key);
+      return { query, key };
+    } catch {
+      return undefined;
+    }
   }
 
   return { concerns: (entity) => concerned.has(entity.name), apply };

@@ -68,6 +68,7 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
       const life = lifetimeUnder(guarantee, options.provisionalMs, query, represented, {
         jitter: options.jitter,
         random: entropy.random(),
+        leftMs: read.expiresAt === undefined ? undefined : read.expiresAt - generations.storeTime(snapshot),
       });
       const stamp = generations.stamp(query, snapshot, captured.marks);
       const at = { identity: LINEAGE, version: 0n, asOf: 0n };
@@ -102,6 +103,8 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
 
   async function check({ entity: query, key }: LoadRequest<Query>, { captures }: Captured, read: QueryRead) {
     const items = query.isOfItems ? read.keys.flatMap((item) => (item === undefined ? [] : [keyText(item)])) : [];
+    // A row that does not tell whose it is would not be found when its item changes.
+    if (query.isOfItems && items.length < read.keys.length) return 'other-key' as const;
     const admitted = await Promise.all(
       dependenciesOf(query, key).map(({ entity, tags }, i) =>
         queries.admit(keys.queryIndex(entity.name), captures[i] as Capture, tags, i === 0 ? items : []),

@@ -5,11 +5,13 @@ import { utf8 } from './bytes.ts';
 import type { Entity, EntityHttp, Kept, Represented } from './entity.ts';
 import { messageOf, WarmfeedError } from './errors.ts';
 import type { Key, KeyColumn } from './key.ts';
-import type { Document, Entropy, QueryRead, QueryStatement, QueryValue, RunQuery } from './ports.ts';
+import type { Document, Entropy, QueryRead, QueryStatement, QueryValue, RunQuery, Source } from './ports.ts';
 
 export type QueryValues = Readonly<Record<string, QueryValue>>;
 
 export interface Query extends Kept {
+  /** That of the first entity. */
+  readonly source: Source;
   /** As it is called over HTTP; `name` has `query/` before it. */
   readonly title: string;
   /** The entities that it is made of; the first one's source runs it. */

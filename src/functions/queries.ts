@@ -59,10 +59,12 @@ async function handle(
 }
 
 /** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */
-function keyOf({ params }: Query, given: URLSearchParams): Key {
-  const names = params.map((param) => param.name);
+function keyOf({ params, partition, source }: Query, given: URLSearchParams): Key {
+  // Only a query in one partition of Cosmos DB goes on after a page.
+  const pages = partition !== undefined && source.changesHold === 'documents';
+  const names = [...params.map((param) => param.name), ...(pages ? [CONTINUATION] : [])];
   for (const name of given.keys()) {
-    if (!names.includes(name) && name !== CONTINUATION && name !== KEY_PARAMETER) {
+    if (!names.includes(name) && name !== KEY_PARAMETER) {
       throw new WarmfeedError(
         'BAD_REQUEST',
         `there is no parameter ${JSON.stringify(name.slice(0, 60))}; there are ${names.join(', ') || 'none'}`,

@@ -6,6 +6,7 @@ import type { FeedPositions } from '../core/feed-watch.ts';
 import { type Key, keyText } from '../core/key.ts';
 import type {
   Change,
+  Document,
   Floor,
   QueryRead,
   QueryStatement,
@@ -151,16 +152,23 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
         at,
         isTracked: true,
         continuation,
+        ...firstExpiry(rows),
       };
     } catch (error) {
       if (signal.aborted) throw failed('SOURCE_TIMEOUT', 'no answer in time', error);
-      throw isLagging(error) ? behind(error) : sourceError(name, error);
+      if (isLagging(error)) throw behind(error);
+      const failure = sourceError(name, error);
+      if (statement.continuation === undefined || failure.code !== 'SOURCE_REJECTED') throw failure;
+      throw new WarmfeedError('BAD_REQUEST', 'the continuation is none of this query', { cause: error });
     }
   }
 
+  /** Undefined also for a row without the partition key: it may be a projection that left it out. */
   function keyOfRow(row: unknown): Key | undefined {
     const id = isObject(row) ? row['id'] : undefined;
-    return isObject(row) && typeof id === 'string' ? keyOf(partitionKey, row, id) : undefined;
+    if (!isObject(row) || typeof id !== 'string') return undefined;
+    const key = keyOf(partitionKey, row, id);
+    return key.includes(undefined) ? undefined : key;
   }
 
   function sessionTokenOf(floor: Floor | undefined): string | undefined {
@@ -240,6 +248,11 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     change,
     feedPositions,
   };
+}
+
+function firstExpiry(rows: readonly Document[]): { expiresAt?: number } {
+  const times = rows.flatMap((row) => (isObject(row) ? (expiryOf(row).expiresAt ?? []) : []));
+  return times.length === 0 ? {} : { expiresAt: Math.min(...times) };
 }
 
 /** Whether an answer is at all positions of its own lineage; those of other partitions say nothing about it. */
