@@ -72,8 +72,8 @@ export function represent(entity: Entity, document: Document | undefined, digest
 
 const MAX_TAG_BYTES = 16_384;
 
-/** Tags are stored one a line, so they have no controls. */
-function checkedTag(tag: unknown): string {
+/** Tags are stored one a line, so they have no controls. @throws TypeError */
+export function checkedTag(tag: unknown): string {
   if (typeof tag !== 'string' || tag === '' || !tag.isWellFormed() || /\p{Cc}/u.test(tag)) {
     throw new TypeError(`tag ${JSON.stringify(tag)} is empty, no text, or has control characters`);
   }

@@ -117,6 +117,8 @@ export interface Source {
   scan(page: { readonly continuation?: string; readonly limit: number }): Promise<ScannedPage>;
   /** Undefined: it runs no queries. */
   readonly query?: RunQuery;
+  /** Whether its changes are told; undefined: always. @throws WarmfeedError SOURCE_* */
+  readonly isTracked?: (options?: ReadOptions) => Promise<boolean>;
   /** Rejects where the source cannot be used at all. @throws WarmfeedError SOURCE_* */
   check(): Promise<void>;
   /** A client's read-your-writes token. @throws WarmfeedError BAD_REQUEST */

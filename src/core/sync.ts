@@ -45,6 +45,8 @@ export function createSync(deps: SyncDeps) {
     const done = sample === undefined ? NOTHING : await applyTo(partition ?? (await locate(sample)), page, isSettled);
     const letters = [...page.letters, ...done.letters];
     await writeLetters(letters);
+    // Behind the page: the feed goes on meanwhile.
+    void deps.queries?.refreshHot();
     const { refreshed, ignored, reread } = done;
     const evicted = page.works.length - refreshed - ignored;
     const report: BatchReport = {

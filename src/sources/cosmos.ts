@@ -21,7 +21,7 @@ import { isLagging, sourceError } from './cosmos-errors.ts';
 import { type Address, addressOf, expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
 import { positionsIn } from './cosmos-leases.ts';
 import { createPartitions } from './cosmos-partitions.ts';
-import { type Answer, createRequest, type Group } from './cosmos-request.ts';
+import { type Answer, type Call, createRequest, type Group, type QueriedPage } from './cosmos-request.ts';
 import { scanKeys } from './cosmos-scan.ts';
 import { parseSessionToken, type RangeToken, tokenAtLeast } from './cosmos-session.ts';
 import { deadline, pause, untilAborted } from './deadline.ts';
@@ -51,7 +51,7 @@ export interface CosmosSource extends Source {
   feedPositions(): Promise<FeedPositions | string>;
 }
 
-type Attempt = { readonly answer: Answer } | { readonly failure: WarmfeedError; readonly againAfterMs?: number };
+type Attempt<A> = { readonly answer: A } | { readonly failure: WarmfeedError; readonly againAfterMs?: number };
 
 const IDS_PER_QUERY = 100;
 const REQUESTS_AT_ONCE = 16;
@@ -74,7 +74,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
 
   async function read(key: Key, readOptions: ReadOptions = {}): Promise<SourceRead> {
     const { partition, id } = addressOf(partitionKey, key);
-    return readOf(await ask({ partition, ids: [id] }, readOptions), id);
+    return readOf(await askFor({ partition, ids: [id] }, readOptions), id);
   }
 
   async function readMany(keys: readonly Key[], readOptions: ReadOptions = {}): Promise<readonly SourceRead[]> {
@@ -84,7 +84,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     const stop = new AbortController();
     const signal = readOptions.signal === undefined ? stop.signal : AbortSignal.any([readOptions.signal, stop.signal]);
     const worker = async () => {
-      for (const group of queue) answers.set(group, await ask(group, { ...readOptions, signal }));
+      for (const group of queue) answers.set(group, await askFor(group, { ...readOptions, signal }));
     };
     try {
       await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, worker));
@@ -100,13 +100,20 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     });
   }
 
+  const askFor = (group: Group, readOptions: ReadOptions): Promise<Answer> =>
+    ask((call) => request(group, call), isAt, readOptions);
+
   /** Asks until the answer is at the floor or the time is up. */
-  async function ask(group: Group, { signal: caller, floor }: ReadOptions): Promise<Answer> {
+  async function ask<A>(
+    work: (call: Call) => Promise<A>,
+    isEnough: (answer: A, floor: Floor | undefined) => boolean,
+    { signal: caller, floor }: ReadOptions,
+  ): Promise<A> {
     const signal = deadline(requestTimeoutMs, caller);
     const end = performance.now() + requestTimeoutMs;
     let before: WarmfeedError | undefined;
     for (let turn = 0; ; turn++) {
-      const attempt = await attemptOf(group, { signal, floor, turn });
+      const attempt = await attemptOf(work, isEnough, { signal, floor, turn });
       if ('answer' in attempt) return attempt.answer;
       const { failure, againAfterMs } = attempt;
       if (signal.aborted) throw before ?? failure;
@@ -118,14 +125,15 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     }
   }
 
-  async function attemptOf(
-    group: Group,
+  async function attemptOf<A>(
+    work: (call: Call) => Promise<A>,
+    isEnough: (answer: A, floor: Floor | undefined) => boolean,
     { signal, floor, turn }: { signal: AbortSignal; floor: Floor | undefined; turn: number },
-  ): Promise<Attempt> {
+  ): Promise<Attempt<A>> {
     const againAfterMs = Math.min(LONGEST_PAUSE_MS, 10 * 2 ** turn);
     try {
-      const answer = await untilAborted(signal, request(group, { signal, sessionToken: sessionTokenOf(floor) }));
-      return isAt(answer, floor) ? { answer } : { failure: behind(), againAfterMs };
+      const answer = await untilAborted(signal, work({ signal, sessionToken: sessionTokenOf(floor) }));
+      return isEnough(answer, floor) ? { answer } : { failure: behind(), againAfterMs };
     } catch (error) {
       if (signal.aborted) return { failure: failed('SOURCE_TIMEOUT', 'no answer in time', error) };
       const failure = sourceError(name, error);
@@ -137,11 +145,10 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     }
   }
 
-  async function query(statement: QueryStatement, { signal: caller, floor }: ReadOptions = {}): Promise<QueryRead> {
-    const signal = deadline(requestTimeoutMs, caller);
+  async function query(statement: QueryStatement, readOptions: ReadOptions = {}): Promise<QueryRead> {
     try {
-      const asked = queryPage(statement, { signal, sessionToken: sessionTokenOf(floor) });
-      const { at, rows, continuation } = await untilAborted(signal, asked);
+      const isEnough = ({ at }: QueriedPage, floor: Floor | undefined) => at === undefined || isAt(at, floor);
+      const { at, rows, continuation } = await ask((call) => queryPage(statement, call), isEnough, readOptions);
       if (rows.length > statement.maxRows) {
         const says = `${name}: a query gave more than ${statement.maxRows} rows; its text needs a limit`;
         throw new WarmfeedError('QUERY_TOO_LARGE', says);
@@ -155,8 +162,6 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
         ...firstExpiry(rows),
       };
     } catch (error) {
-      if (signal.aborted) throw failed('SOURCE_TIMEOUT', 'no answer in time', error);
-      if (isLagging(error)) throw behind(error);
       const failure = sourceError(name, error);
       if (statement.continuation === undefined || failure.code !== 'SOURCE_REJECTED') throw failure;
       throw new WarmfeedError('BAD_REQUEST', 'the continuation is none of this query', { cause: error });
@@ -256,7 +261,7 @@ function firstExpiry(rows: readonly Document[]): { expiresAt?: number } {
 }
 
 /** Whether an answer is at all positions of its own lineage; those of other partitions say nothing about it. */
-function isAt({ partition, asOf }: Answer, floor: Floor | undefined): boolean {
+function isAt({ partition, asOf }: Pick<Answer, 'partition' | 'asOf'>, floor: Floor | undefined): boolean {
   for (const [id, position] of floor?.positions ?? []) {
     const concerns = id === partition.id || partition.ancestors.includes(id);
     if (concerns && asOf < position) return false;

@@ -73,23 +73,29 @@ export function createSqlTable(options: SqlTableOptions, pools: SqlPools): SqlTa
   async function query({ text, values }: QueryStatement, signal: AbortSignal): Promise<TableRows> {
     const pool = await pools.get(connection);
     // Before the rows: what they show can only be newer.
-    const [[state] = []] = await pool.query(STATE, { table: { type: 'text', value: from } }, signal);
+    const { position, partition, isTracked: tells } = await tracking(signal);
     const bound = Object.entries(values).map(([column, value]) => [column, parameterOf(value)]);
     const { columns: found, rows } = await pool.rows(
       text,
       Object.fromEntries(bound) as Record<string, SqlValue>,
       signal,
     );
-    const { position, partition, isTracked } = stateOf(state);
     const documents = rows.map((row) =>
       Object.fromEntries(found.map(({ name: column, type }, i) => [column, valueOfDriver(type, row[i])])),
     );
-    return { rows: documents, asOf: position, partition, isTracked };
+    return { rows: documents, asOf: position, partition, isTracked: tells };
   }
 
+  async function tracking(signal: AbortSignal): Promise<TrackingState> {
+    const [[row] = []] = await run(STATE, { table: { type: 'text', value: from } }, signal);
+    return stateOf(row);
+  }
+
+  const isTracked = async (signal: AbortSignal) => (await tracking(signal)).isTracked;
   const errorOf = (error: unknown) => sqlError(name, error);
+  const database = { name, description, read, scan, query, isTracked, errorOf };
   return {
-    source: createTableSource(options, { name, product: 'Azure SQL', description, read, scan, query, errorOf }),
+    source: createTableSource(options, { ...database, product: 'Azure SQL' }),
     log: createSqlLog({ table: from, description, run, errorOf, requestTimeoutMs }),
   };
 }

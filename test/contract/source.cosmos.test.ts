@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type CosmosEmulator, type Operation, startCosmosEmulator } from '../../local/cosmos/emulator.ts';
 import type { WarmfeedError } from '../../src/core/errors.ts';
 import { type Key, keyText } from '../../src/core/key.ts';
+import { floorAt } from '../../src/core/watermark.ts';
 import {
   type CosmosSource,
   cosmosKeyColumns,
@@ -508,6 +509,43 @@ describe('Cosmos DB', () => {
     const answers = await world.source('pages', ['/pk'], { timeoutMs: 15_000 }).readMany(keys);
     expect(answers.map(({ document }) => document?.['id'])).toEqual(keys.map(([, id]) => id));
     expect(new Set(answers.map(({ asOf }) => asOf)).size).toBe(1);
+  });
+
+  describe('declared queries', () => {
+    const statement = { text: 'SELECT * FROM c WHERE c.pk = @pk', values: { pk: 'p' }, continuation: undefined };
+
+    test('short pages together are no more than the limit, and the next one goes on after them', async () => {
+      const container = await world.container('short', ['/pk']);
+      const ids = Array.from({ length: 7 }, (_, i) => `i${i}`);
+      for (const id of ids) await container.items.create({ id, pk: 'p', text: 'x'.repeat(900_000) });
+      const { query } = world.source('short', ['/pk'], { timeoutMs: 15_000 });
+      const asked = { ...statement, partition: ['p'], maxRows: 6 };
+      const first = await query?.(asked);
+      expect(first?.keys).toEqual(ids.slice(0, 6).map((id) => ['p', id]));
+      const second = await query?.({ ...asked, continuation: first?.continuation });
+      expect(second?.keys).toEqual([['p', 'i6']]);
+      expect(second?.continuation).toBeUndefined();
+    });
+
+    test.each([
+      { partition: ['p'] },
+      { partition: undefined },
+    ])('are tried again after a short throttle ($partition)', async ({ partition }) => {
+      await world.container(`throttled-query-${String(partition)}`, ['/pk']);
+      const { query } = world.source(`throttled-query-${String(partition)}`, ['/pk']);
+      world.emulator.control.fault({ status: 429, retryAfterMs: 5, operation: 'query', times: 2 });
+      expect((await query?.({ ...statement, partition, maxRows: 10 }))?.rows).toEqual([]);
+    });
+
+    test('are asked again until they reach the floor', async () => {
+      const container = await world.container('query-floor', ['/pk']);
+      const source = world.source('query-floor', ['/pk']);
+      const { asOf, partition } = await source.read(['p', 'a']);
+      const floor = floorAt(partition, asOf + 1n);
+      const asked = source.query?.({ ...statement, partition: ['p'], maxRows: 10 }, { floor });
+      await container.items.create({ id: 'a', pk: 'p' });
+      expect((await asked)?.keys).toEqual([['p', 'a']]);
+    });
   });
 
   test('a recreated container is another partition', async () => {
