@@ -22,6 +22,10 @@ export default defineCache({
       onChange: 'evict',
       tags: (row) => [`shop:${String(row['shop'])}`],
     }),
+    note: entity({
+      source: postgres({ connection: 'POSTGRES', table: 'notes', key: { id: 'int' } }),
+      ttl: '1h',
+    }),
   },
   queries: {
     widgetsOfRegion: query({
@@ -58,6 +62,12 @@ export default defineCache({
       ttl: '1h',
     }),
     slow: query({ of: 'part', text: 'SELECT note_call() AS n', anyChange: true, ttl: '1h' }),
+    partsAndNotes: query({
+      of: ['part', 'note'],
+      text: 'SELECT (SELECT count(*) FROM parts) + (SELECT count(*) FROM notes) AS n',
+      anyChange: true,
+      ttl: '1h',
+    }),
     partCount: query({ of: 'part', text: 'SELECT count(*) AS n FROM parts', anyChange: true, ttl: '1h' }),
   },
 });

@@ -21,7 +21,8 @@ describe('queries', () => {
     db = new pg.Client(url);
     await db.connect();
     await db.query(
-      `CREATE TABLE parts (shop text, id int, name text, n bigint, price numeric(12, 2), PRIMARY KEY (shop, id))`,
+      `CREATE TABLE notes (id int PRIMARY KEY);
+       CREATE TABLE parts (shop text, id int, name text, n bigint, price numeric(12, 2), PRIMARY KEY (shop, id))`,
     );
     await db.query(
       `CREATE TABLE calls (at timestamptz DEFAULT now());
@@ -29,7 +30,7 @@ describe('queries', () => {
          BEGIN INSERT INTO calls DEFAULT VALUES; PERFORM pg_sleep(0.3); RETURN 1; END $$`,
     );
     await db.query(MIGRATION);
-    await db.query(`SELECT warmfeed.track('parts')`);
+    await db.query(`SELECT warmfeed.track('parts'), warmfeed.track('notes')`);
     stack = await startStack({
       configuration: CONFIGURATION,
       ranges: 3,
@@ -152,6 +153,16 @@ describe('queries', () => {
         return found.status === 200 && idsOf(found).length === 2 ? found : undefined;
       });
       expect(answer.cacheStatus).toContain('; hit');
+    });
+
+    it('is followed by all that it is made of, or lives for its ttl', async () => {
+      const both = 'queries/partsAndNotes';
+      expect((await hit(both)).cacheStatus).toContain('detail=fenced');
+      const before = Number(rowsOf(await hit(both))[0]?.['n']);
+      await db.query('INSERT INTO notes VALUES (1)');
+      await until(async () => (Number(rowsOf(await stack.get(both))[0]?.['n']) === before + 1 ? true : undefined));
+      await db.query('ALTER TABLE notes DISABLE TRIGGER warmfeed_row');
+      await until(async () => ((await hit(both)).cacheStatus.includes('detail=leased') ? true : undefined));
     });
 
     it('TRUNCATE, and a lost checkpoint, make results old', async () => {
