@@ -3,6 +3,7 @@
 
 import { app } from '@azure/functions';
 import { openContent, startContent } from './compose/content.ts';
+import { watchFailovers } from './compose/failovers.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
 import { openQueries, startQueries } from './compose/queries.ts';
 import { clock, entropy } from './compose/runtime.ts';
@@ -57,6 +58,7 @@ function start(config: ResolvedConfig): void {
     telemetry.observe,
   );
   const keys = redisKeys(settings.WARMFEED_APP);
+  const stopping = new AbortController();
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
     clustering: settings.WARMFEED_REDIS_CLUSTERING,
@@ -74,6 +76,7 @@ function start(config: ResolvedConfig): void {
   const kept = [...entities, ...queries, ...(content === undefined ? [] : [content])];
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
+  watchFailovers({ settings, keys, connection, generations, observe }, stopping.signal);
   const options = {
     leaseMs: settings.WARMFEED_LEASE,
     fenceMs: settings.WARMFEED_FENCE,
@@ -87,7 +90,6 @@ function start(config: ResolvedConfig): void {
     timeoutMs: settings.WARMFEED_RELOAD_TIMEOUT,
   });
   const reader = createReader({ ...deps, reloads });
-  const stopping = new AbortController();
 
   const manyReader = createManyReader({ ...deps, reader });
   registerBatch({ entities, reader: manyReader });

@@ -147,6 +147,8 @@ export function redisKeys(app: string) {
     /** Of an entity's query results. */
     queryIndex: (entity: string) => `wf:${app}:q:{${entity}}`,
     hotQueries: (entity: string) => `wf:${app}:qh:{${entity}}`,
+    /** What a shard of the store is marked with, for tags that lie in different ones. */
+    shard: (tag: string) => `wf:${app}:shard:{${tag}}`,
     deadLetters: `wf:${app}:dead`,
     /** By the SHA-256 of its id. */
     session: (name: string) => `wf:${app}:s:{${name}}`,

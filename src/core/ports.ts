@@ -287,6 +287,10 @@ export type CacheEvent =
   | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
   | { readonly kind: 'seeded'; readonly source: string; readonly partition: string; readonly position: Position }
   | { readonly kind: 'healed'; readonly source: string }
+  /** Shards of the store may have lost what they had acknowledged: everything cached has become old. */
+  | { readonly kind: 'failover'; readonly shards: readonly string[]; readonly by: 'id' | 'heartbeat' }
+  /** A shard does not tell who it is: a failover of it shows by its heartbeat only. */
+  | { readonly kind: 'shard-anonymous'; readonly shard: string }
   /** A change source could not be polled, or its page not applied; it will be tried again. */
   | { readonly kind: 'poll-failed'; readonly source: string; readonly error: unknown }
   /** A session's durable copy is behind Redis for now. */

@@ -6,7 +6,14 @@ import { type Cluster, Redis } from 'ioredis';
 import type { WarmfeedError } from '../core/errors.ts';
 import { createClusterConnection } from './cluster.ts';
 import { createIdentity, type Identity, type TokenSource } from './identity.ts';
-import { createReporter, type NodeConnectionOptions, nodeOptions, parseUrl, retryDelay } from './target.ts';
+import {
+  createListeners,
+  createReporter,
+  type NodeConnectionOptions,
+  nodeOptions,
+  parseUrl,
+  retryDelay,
+} from './target.ts';
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://` (TLS; the certificate must be the host name's). */
@@ -34,6 +41,10 @@ export interface RedisConnection {
   nodes(): readonly Redis[];
   /** The nodes that have keys; undefined: one that is not connected. */
   primaries(): readonly (Redis | undefined)[];
+  /** Whose key it is, as far as is known and connected. */
+  nodeOf(key: string): Redis | undefined;
+  /** Is called whenever a node has been connected to, or other nodes have keys. */
+  onNodes(listener: () => void): void;
   /** Whether a call has a chance. */
   ready(): boolean;
   /** Resolves, and never rejects, when the first attempt to connect has ended, one way or the other. */
@@ -76,6 +87,8 @@ function createSingleConnection(options: NodeConnectionOptions) {
     onReady?.();
   });
   void identity?.ready.then(() => client.connect().catch(() => undefined));
+  const listeners = createListeners();
+  client.on('ready', listeners.call);
   // A first token takes its time too.
   const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
@@ -85,6 +98,8 @@ function createSingleConnection(options: NodeConnectionOptions) {
     nodes: () => [client],
     send: <T>(_: string, command: (on: Redis) => Promise<T>) => command(client),
     primaries: () => [isReady() ? client : undefined],
+    nodeOf: () => (isReady() ? client : undefined),
+    onNodes: listeners.add,
     ready: isReady,
     settled: () => first,
     async close() {

@@ -38,6 +38,7 @@ export function createInstruments(meter: Meter, watched: Watched) {
   const sourceFailures = counter('source.failures', 'Reads of a source that failed');
   const lost = counter('feed.lost', 'Change feeds that lost their positions');
   const healed = counter('generation.healed', 'Generations that had been rolled back');
+  const failovers = counter('failovers', 'Shards of Redis that may have gone back in time');
   const seeded = counter('watermark.seeded', 'Watermarks that became known');
   watch(meter, watched);
 
@@ -63,6 +64,8 @@ export function createInstruments(meter: Meter, watched: Watched) {
         return event.are === 'lost' ? lost.add(1, { source: event.source }) : undefined;
       case 'healed':
         return healed.add(1, { source: event.source });
+      case 'failover':
+        return failovers.add(event.shards.length, { by: event.by });
       case 'seeded':
         return seeded.add(1, { source: event.source });
       case 'poll-failed':
@@ -71,6 +74,7 @@ export function createInstruments(meter: Meter, watched: Watched) {
       case 'nameless':
         return lost.add(1, { source: event.source });
       case 'session-not-copied':
+      case 'shard-anonymous':
         return undefined;
     }
   }

@@ -125,6 +125,7 @@ describe('the package in a host', () => {
         'session',
         'session-touch',
         'sessions',
+        'watch-failovers',
         'watch-feeds',
       ].toSorted(),
     );

@@ -6,13 +6,14 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /** A TCP proxy that holds back each chunk from the server for a while, or until it is told to let go. */
 export async function startSlowProxy(port: number, delayMs: number) {
+  let target = port;
   let gate: Promise<void> | undefined;
   let open = () => {};
   let refuses = false;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     if (refuses) return void client.destroy();
-    const upstream = connect(port, '127.0.0.1');
+    const upstream = connect(target, '127.0.0.1');
     for (const socket of [client.setNoDelay(true), upstream.setNoDelay(true)]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
@@ -44,6 +45,10 @@ export async function startSlowProxy(port: number, delayMs: number) {
     /** From now on new connections are cut off (or no longer are). */
     refuse(value: boolean) {
       refuses = value;
+    },
+    /** Where new connections go from now on: an address that moves. */
+    leadTo(other: number) {
+      target = other;
     },
     /** Ends the connections that there are. */
     cut() {
