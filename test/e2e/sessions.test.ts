@@ -478,6 +478,8 @@ describe('sessions of a subject', () => {
     for (const method of ['GET', 'DELETE']) {
       expect((await ask(method, 'sessions')).status).toBe(400);
       expect((await ask(method, 'sessions?subject=')).status).toBe(400);
+      // Not the sessions of one who is called "ann,bob".
+      expect((await ask(method, 'sessions?subject=ann&subject=bob')).json['detail']).toContain('subject is repeated');
     }
     expect(await list('nobody')).toEqual({ count: 0, sessions: [] });
   });
