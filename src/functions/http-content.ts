@@ -42,8 +42,18 @@ interface Preferring {
 
 function negotiatorOf(request: HttpRequest): Negotiator {
   const field = request.headers.get('accept-encoding');
-  return new Negotiator({ headers: { 'accept-encoding': field === null ? undefined : withoutOldNames(field) } });
+  return new Negotiator({ headers: { 'accept-encoding': field === null ? undefined : codingsOf(field) } });
 }
+
+/** The members of an Accept-Encoding that are ones: of `br;q=x` a parser would make that nothing is acceptable. */
+function codingsOf(field: string): string {
+  return withoutOldNames(field)
+    .split(',')
+    .filter((member) => CODING.test(member))
+    .join(',');
+}
+
+const CODING = /^\s*[\w!#$%&'*+.^`|~-]+\s*(;\s*q=(0(\.\d{0,3})?|1(\.0{0,3})?)\s*)?$/i;
 
 /** `x-gzip` and `x-compress` are names of `gzip` and `compress` (RFC 9110 section 8.4.1). */
 function withoutOldNames(codings: string): string {

@@ -259,6 +259,10 @@ describe('variants', () => {
     ['identity;q=1, br;q=0.5', undefined],
     ['identity;q=0, gzip', 'gzip'],
     ['*;q=0, br', 'br'],
+    ['x-gzip', 'gzip'],
+    ['br;q=x', undefined],
+    ['gzip;q=-1, br;q=2', undefined],
+    ['gzip;level=9;q=1, br;q=0.500', 'br'],
   ])('Accept-Encoding: %s gets %s', async (field, encoding) => {
     const answer = await ask('v/app.js', field === undefined ? {} : { 'accept-encoding': field });
     expect([answer.status, answer.headers['content-encoding']]).toEqual([200, encoding]);
@@ -316,6 +320,8 @@ describe('variants', () => {
     expect((await ask('v/only.txt', { 'accept-encoding': 'gzip' })).status).toBe(406);
     await azurite.put('v/wrong.txt', 'x', { blobContentEncoding: 'utf-8' });
     expect((await ask('v/wrong.txt', { 'accept-encoding': 'gzip, br' })).status).toBe(200);
+    await azurite.put('v/old.txt', gz, { blobContentEncoding: 'x-gzip' });
+    expect((await ask('v/old.txt', { 'accept-encoding': 'gzip' })).status).toBe(200);
   });
 });
 

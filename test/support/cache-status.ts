@@ -16,16 +16,16 @@ export function cacheStatusOf(field: string): Record<string, unknown> {
   expect(PARAMETERS).toEqual(expect.arrayContaining(Object.keys(found)));
   const { hit, fwd, ttl, stored, collapsed, detail } = found;
   // One of the two, and never both.
-  expect([hit === undefined, fwd === undefined].toSorted()).toEqual([false, true]);
+  expect(hit === undefined).not.toBe(fwd === undefined);
   expect([undefined, true]).toContain(hit);
   if (fwd !== undefined) {
     expect(fwd).toBeInstanceOf(Token);
-    expect(FORWARDS).toContain(String(fwd));
+    expect(FORWARDS).toContain((fwd as Token).toString());
   } else expect([found['fwd-status'], stored, collapsed]).toEqual([undefined, undefined, undefined]);
   for (const number of [ttl, found['fwd-status']]) expect(number === undefined || Number.isInteger(number)).toBe(true);
   for (const flag of [stored, collapsed]) expect([undefined, true]).toContain(flag);
   expect(detail === undefined || typeof detail === 'string' || detail instanceof Token).toBe(true);
   return Object.fromEntries(
-    Object.entries(found).map(([key, value]) => [key, value instanceof Token ? String(value) : value]),
+    Object.entries(found).map(([key, value]) => [key, value instanceof Token ? value.toString() : value]),
   );
 }
