@@ -16,11 +16,19 @@ export const CACHE_NAME = 'Warmfeed';
 /** The host answers a method that is not registered with its own 404; a client deserves 405 and Allow. */
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-/** Raw, still encoded segments of the request's path after `/{first}/`: the host decodes its route parameters. */
+/**
+ * Raw, still encoded segments of the request's path after `/{first}/`: the host decodes its route parameters. It finds
+ * routes in any case, so that `first` may be written otherwise.
+ */
 export function segmentsAfter(request: HttpRequest, first: string): string[] {
-  const path = request.url.replace(/^[^:]+:\/\/[^/]*/, '').replace(/[?#].*$/s, '');
-  const at = path.indexOf(`/${first}/`);
-  return at < 0 ? [] : path.slice(at + first.length + 2).split('/');
+  const segments = pathOf(request).split('/');
+  const at = segments.findIndex((segment) => segment.toLowerCase() === first);
+  return at < 0 ? [] : segments.slice(at + 1);
+}
+
+/** Still encoded, without the query. */
+export function pathOf(request: HttpRequest): string {
+  return request.url.replace(/^[^:]+:\/\/[^/]*/, '').replace(/[?#].*$/s, '');
 }
 
 /**
@@ -29,9 +37,10 @@ export function segmentsAfter(request: HttpRequest, first: string): string[] {
  */
 export function directivesOf(request: HttpRequest): Directives {
   const field = request.headers.get('cache-control');
-  if (field === null) return request.headers.get('pragma') === 'no-cache' ? RELOAD : NO_DIRECTIVES;
+  if (field === null)
+    return request.headers.get('pragma')?.trim().toLowerCase() === 'no-cache' ? RELOAD : NO_DIRECTIVES;
   const found: { -readonly [K in keyof Directives]: Directives[K] } = { ...NO_DIRECTIVES };
-  for (const part of field.split(',')) {
+  for (const [part] of field.matchAll(MEMBERS)) {
     const [name = '', argument] = part.trim().toLowerCase().split('=', 2);
     if (name === 'no-cache' || name === 'no-store') found.noCache = true;
     else if (name === 'only-if-cached') found.onlyIfCached = true;
@@ -42,6 +51,8 @@ export function directivesOf(request: HttpRequest): Directives {
   return found;
 }
 
+/** Of a list; a comma within quotes separates nothing. */
+const MEMBERS = /(?:"(?:[^"\\]|\\.)*"|[^,])+/g;
 const RELOAD: Directives = { noCache: true, onlyIfCached: false };
 const MAX_SECONDS = 2 ** 31;
 

@@ -34,7 +34,7 @@ describe('values of Azure SQL', () => {
     else process.env['TZ'] = ZONE;
   });
 
-  describe.each(['UTC', 'Asia/Kolkata', 'America/St_Johns'])('in %s', (zone) => {
+  describe.each(['UTC', 'Asia/Kolkata', 'America/St_Johns'])('C51, T13, T14, T16: in %s', (zone) => {
     test.each(CASES)('$type $value is $json', async ({ column, json }) => {
       process.env['TZ'] = zone;
       const { source } = server.open('dbo.wide', { id: 'int' });
@@ -56,7 +56,7 @@ describe('odd tables', () => {
   test.each([
     ['dbo.[select]', 'dbo.select'],
     ['dbo.[order items]', 'order items'],
-  ])('a table named %s, with columns of any name', async (name, configured) => {
+  ])('T25: a table named %s, with columns of any name', async (name, configured) => {
     const names = ['a.b', '__proto__', 'constructor', 'say "hi"', 'from', 'k0', 'place', 'ü'];
     const columns = names.map((each) => `[${each}] nvarchar(20)`).join(', ');
     await server.table(name, `([Group] nvarchar(20) PRIMARY KEY, ${columns})`);

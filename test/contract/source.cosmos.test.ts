@@ -154,7 +154,7 @@ describe('Cosmos DB', () => {
     world.emulator.control.requests().filter((one) => one.operation === operation);
 
   describe('404', () => {
-    test('0: an absent item, with a position', async () => {
+    test('C92: 0: an absent item, with a position', async () => {
       await world.container('absent', ['/pk']);
       const read = await world.source('absent', ['/pk']).read(['p', 'a']);
       expect(read).toMatchObject({ document: undefined, asOf: 1n, version: 1n, partition: { ancestors: [] } });
@@ -194,8 +194,7 @@ describe('Cosmos DB', () => {
     });
   });
 
-  // C96
-  describe('throttles', () => {
+  describe('C96: throttles', () => {
     test('a long one is told at once, without asking again', async () => {
       await world.container('throttled', ['/pk']);
       world.emulator.control.fault({ status: 429, retryAfterMs: 30_000, operation: 'read' });
@@ -221,8 +220,7 @@ describe('Cosmos DB', () => {
     });
   });
 
-  // C96
-  test('a refused connection fails within the bound, and names no host', async () => {
+  test('C96: a refused connection fails within the bound, and names no host', async () => {
     const closed = await startCosmosEmulator();
     await closed.close();
     const source = world.source('items', ['/pk'], { connectionString: closed.connectionString });
@@ -292,8 +290,7 @@ describe('Cosmos DB', () => {
     }
   });
 
-  // C92
-  test('check tells a partition key that is not the configured one', async () => {
+  test('C92: check tells a partition key that is not the configured one', async () => {
     await world.container('other-key', ['/country']);
     expect(await failure(world.source('other-key', ['/pk']).check())).toMatchObject({ code: 'SOURCE_REJECTED' });
     await world.source('other-key', ['/country']).check();
@@ -316,8 +313,7 @@ describe('Cosmos DB', () => {
     return keys;
   }
 
-  // T29
-  test('six values of a partition key are six items, with one id', async () => {
+  test('T29: six values of a partition key are six items, with one id', async () => {
     const container = await world.container('six', ['/pk']);
     const documents = [{}, { pk: null }, { pk: '' }, { pk: 0 }, { pk: false }, { pk: '0' }].map((pk, n) => ({
       id: 'a',
@@ -337,8 +333,7 @@ describe('Cosmos DB', () => {
     expect(requests('query')).toHaveLength(2);
   });
 
-  // T30
-  test('hierarchical keys, typed by value, with a part that is missing', async () => {
+  test('T30: hierarchical keys, typed by value, with a part that is missing', async () => {
     const container = await world.container('tree', ['/tenant', '/address/zip', '/n']);
     const keys = await expectSame(
       container,
@@ -373,8 +368,7 @@ describe('Cosmos DB', () => {
     ).toContainEqual([1, 'x y ']);
   });
 
-  // C34, C35, T26
-  describe('ids', () => {
+  describe('C34, C35, T26: ids', () => {
     const ids = [
       'kit 3/4',
       'q?x',

@@ -72,7 +72,7 @@ describe('documents that are hard', () => {
       '{"id":"n4","region":"hard","a":null,"b":"","c":"null","d":"undefined","e":0,"f":false,"g":[],"h":{}}',
     ],
     ['deep nesting', `{"id":"n5","region":"hard","deep":${'['.repeat(120)}1${']'.repeat(120)}}`],
-  ])('C47, C57: %s are the same, byte for byte, on a miss, a hit and after a refresh', async (_, text) => {
+  ])('C47, C57, T13, T19, T25: %s are the same, byte for byte, on a miss, a hit and after a refresh', async (_, text) => {
     expect([200, 201]).toContain(await writeRaw('hard', text));
     const { id } = JSON.parse(text) as { id: string };
     const { refreshed, miss, hit } = await threeWays('hard', id);

@@ -142,7 +142,7 @@ describe('the package in a host', () => {
     await until(async () => ((await stack.get('entities/airport/FR/CDG')).json['n'] === 2 ? true : undefined));
   });
 
-  it('%2F is part of a key, which only the raw path tells; %2f too; / separates', async () => {
+  it('C29: %2F is part of a key, which only the raw path tells; %2f too; / separates', async () => {
     const found: [string, Answer][] = [];
     for (const path of ['x%2Fy/ab', 'x%2fy/ab']) found.push([path, await stack.get(`entities/airport/${path}`)]);
     for (const [path, answer] of found) expect([path, answer.status, answer.json['n']]).toEqual([path, 200, 2]);

@@ -136,7 +136,7 @@ describe('queries', () => {
       await shows(path, []);
     });
 
-    it('a count is made old by any change', async () => {
+    it('C49: a count is made old by any change', async () => {
       const count = async () => rowsOf(await stack.get('queries/partCount'))[0]?.['n'];
       const before = Number(await count());
       await hit('queries/partCount');
@@ -204,7 +204,7 @@ describe('queries', () => {
     });
   });
 
-  it('bad input is 400 and names the parameter', async () => {
+  it('C38, C46: bad input is 400 and names the parameter', async () => {
     const cases: [string, string][] = [
       ['queries/partsOfShop?shop=eu', 'least'],
       ['queries/partsOfShop?shop=eu&least=x', 'least'],

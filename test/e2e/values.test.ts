@@ -26,7 +26,7 @@ describe('a row of every type', () => {
     await stack?.close();
   });
 
-  it('is the same on a miss, a hit, a reload and a refresh', async () => {
+  it('C54: is the same on a miss, a hit, a reload and a refresh', async () => {
     await stack.stopHost();
     await stack.db.query(insertInto('wide', '1', CASES));
     await stack.startHost();

@@ -31,7 +31,7 @@ const breakSource = (fault: object) => {
 };
 
 describe('the source', () => {
-  it('fails: stale within staleIfError, marked; nothing stale: 503 with Retry-After; back: fresh', async () => {
+  it('C21: fails: stale within staleIfError, marked; nothing stale: 503 with Retry-After; back: fresh', async () => {
     await stale('a');
     breakSource({ status: 503 });
     const answer = await brief('a');

@@ -42,15 +42,19 @@ describe('addresses', () => {
     expect(addressOf(['/t', '/id'], ['a', 'CDG'])).toEqual({ partition: ['a', 'CDG'], id: 'CDG' });
   });
 
-  // T30: the prefix of a hierarchical key addresses no item.
-  test.each([[['FR']], [['FR', 'CDG', 'x']], [['FR', 1]], [['FR', '']], [[]]])('no address: %j', (key) => {
+  test.each([
+    [['FR']],
+    [['FR', 'CDG', 'x']],
+    [['FR', 1]],
+    [['FR', '']],
+    [[]],
+  ])('T30: the prefix of a hierarchical key, and the like, are no address: %j', (key) => {
     expect(() => addressOf(['/country'], key)).toThrow(expect.objectContaining({ code: 'BAD_KEY' }));
   });
 });
 
 describe('keys of documents', () => {
-  // T29
-  test('six values of a partition key are six keys, and back from their URLs', () => {
+  test('T29: six values of a partition key are six keys, and back from their URLs', () => {
     const documents = [{}, { pk: null }, { pk: '' }, { pk: 0 }, { pk: false }, { pk: '0' }];
     const texts = documents.map((document) => keyText(keyOf(['/pk'], document, 'a')));
     expect(new Set(texts).size).toBe(6);
