@@ -3,8 +3,7 @@
 
 import type { Meter } from '@opentelemetry/api';
 import type { BatchReport, CacheEvent } from '../core/ports.ts';
-import { type BreakerState, READ_OUTCOMES, type ReadCounts } from './telemetry.ts';
-import { codeOf } from './traced.ts';
+import { type BreakerState, codeOf, READ_OUTCOMES, type ReadCounts } from './terms.ts';
 
 /** What is kept outside and looked at when it is exported. */
 export interface Watched {
