@@ -42,6 +42,7 @@ export function tracedSource(source: Source, traces: Traces): Source {
       traces.instruments()?.onLoad(source.name, outcome, (performance.now() - start) / 1000);
     }
   }
+  const { query } = source;
   return {
     ...source,
     read: (key, options) => timed('warmfeed.source.read', () => source.read(key, options), costOf),
@@ -51,6 +52,14 @@ export function tracedSource(source: Source, traces: Traces): Source {
         () => source.readMany(keys, options),
         (answers) => ({ 'warmfeed.keys': keys.length, ...(answers[0] && costOf(answers[0])) }),
       ),
+    ...(query && {
+      query: (statement, options) =>
+        timed(
+          'warmfeed.source.query',
+          () => query(statement, options),
+          ({ rows }) => ({ 'warmfeed.rows': rows.length }),
+        ),
+    }),
   };
 }
 
