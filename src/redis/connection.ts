@@ -35,6 +35,8 @@ export type Clustering = 'NoCluster' | 'EnterpriseCluster' | 'OSSCluster';
 
 export interface RedisConnection {
   readonly client: Redis | Cluster;
+  /** Whether calls of any keys take effect in the order in which they are made. */
+  readonly ordered: boolean;
   /** Runs `command` on the node that has the key; a second time only after a node that refused it named another. */
   send<T>(key: string, command: (node: Redis) => Promise<T>): Promise<T>;
   /** All connections there are, connected or not. */
@@ -63,7 +65,10 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     tokens && createIdentity({ tokens, nodes: () => connection.nodes(), onError: (error) => reporter.report(error) });
   const common = { target, node, reporter, identity, onReady };
   const connection: RedisConnection =
-    clustering === 'OSSCluster' ? createClusterConnection(common) : createSingleConnection(common);
+    clustering === 'OSSCluster'
+      ? { ...createClusterConnection(common), ordered: false }
+      : // Behind a proxy each call goes to the shard that has its key.
+        { ...createSingleConnection(common), ordered: clustering === 'NoCluster' };
   return connection;
 }
 

@@ -37,7 +37,7 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
   }
 
   return {
-    ordered: !connection.client.isCluster,
+    ordered: connection.ordered,
     get: (key) => (connection.ready() ? getBuffer(key) : getOnceConnected(key)),
     lease: (key, request) => call(() => scripts.lease(key, request)),
     release: (key, token) => call(() => scripts.release(key, token)),

@@ -253,3 +253,11 @@ test('TLS: an unknown issuer and a foreign host name are refused, the right one 
   const toPlain = connect(`rediss://localhost:${plain.port}`);
   expect(await timed(toPlain.store.get('a'))).toMatchObject({ error: unavailable });
 });
+
+test('the order of calls is what one server keeps, and what is behind a proxy does not', async () => {
+  const { url } = await server();
+  const orders = (['NoCluster', 'EnterpriseCluster'] as const).map(
+    (clustering) => connect(url, { clustering }).store.ordered,
+  );
+  expect(orders).toEqual([true, false]);
+});
