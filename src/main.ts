@@ -4,6 +4,7 @@
 import { app } from '@azure/functions';
 import { openContent, startContent } from './compose/content.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
+import { startNotes, startOps } from './compose/ops.ts';
 import { openQueries, startQueries } from './compose/queries.ts';
 import { clock, entropy } from './compose/runtime.ts';
 import { startSessions } from './compose/sessions.ts';
@@ -52,10 +53,6 @@ function start(config: ResolvedConfig): void {
     onError: (error) => console.error('telemetry:', messageOf(error)),
   });
   if (telemetry.isOn) registerTraceContext(telemetry.under);
-  const observe = observeAll(
-    createLog(() => clock.now()),
-    telemetry.observe,
-  );
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
@@ -65,6 +62,12 @@ function start(config: ResolvedConfig): void {
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
   });
+  const notes = startNotes(connection, keys, (error) => observe({ kind: 'store-failed', during: 'notes', error }));
+  const observe = observeAll(
+    createLog(() => clock.now()),
+    telemetry.observe,
+    notes.observe,
+  );
   const store = telemetry.store(createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS }));
   const { watched, polled, clients, closeSources } = openSources(config, telemetry);
   const sources = [...watched, ...polled];
@@ -110,6 +113,7 @@ function start(config: ResolvedConfig): void {
     limits: guardLimits(settings),
     observe,
   });
+  startOps({ ...deps, notes, connection, entities, queries, content });
   const { changes } = queryPart;
   const feedDeps = {
     ...deps,
@@ -132,6 +136,7 @@ function start(config: ResolvedConfig): void {
     stopping.abort();
     await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), queryPart.drain(), sessions.drain()]);
     await closeSources();
+    await notes.drain();
     await connection.close();
     await telemetry.shutdown();
   });

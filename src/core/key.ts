@@ -148,6 +148,10 @@ export function redisKeys(app: string) {
     queryIndex: (entity: string) => `wf:${app}:q:{${entity}}`,
     hotQueries: (entity: string) => `wf:${app}:qh:{${entity}}`,
     deadLetters: `wf:${app}:dead`,
+    /** Why the last fill of a record was refused, by the hash of its key. */
+    refusal: (hash: string) => `wf:${app}:no:{${hash}}`,
+    /** What is known of a source's partitions. */
+    partitions: (source: string) => `wf:${app}:pt:{${source}}`,
     /** By the SHA-256 of its id. */
     session: (name: string) => `wf:${app}:s:{${name}}`,
     /** Sessions of a subject, by the SHA-256 of it. */

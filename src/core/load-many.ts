@@ -37,7 +37,7 @@ interface Answered {
 const UNTRACKED: Watermark = { state: 'untracked' };
 
 export function createManyLoader(deps: ManyLoaderDeps) {
-  const { store, keys, generations, entropy, options } = deps;
+  const { store, keys, generations, entropy, observe, options } = deps;
 
   /** Asks for the lease of each key that is not fresh. @throws WarmfeedError STORE_* */
   async function lease(entity: Entity, all: readonly Key[], snapshot: Snapshot) {
@@ -64,13 +64,22 @@ export function createManyLoader(deps: ManyLoaderDeps) {
       const confirmed = await confirm(entity, partition, group, snapshot);
       units += confirmed.units;
       for (const { held: one, answer } of confirmed.group) {
-        const admission = admit(confirmed.watermark, answer.asOf, options.provisionalMs);
-        const isSame = answer.partition.id === id && answer.isStorable !== false;
-        const guarantee = isSame && 'guarantee' in admission ? admission.guarantee : undefined;
+        const admission = admissionOf(answer, id, confirmed.watermark);
+        if ('refused' in admission) {
+          const outcome = admission.refused;
+          observe({ kind: 'fill', entity: entity.name, by: 'read', outcome, recordKey: one.recordKey });
+        }
+        const guarantee = 'guarantee' in admission ? admission.guarantee : undefined;
         loaded.push({ held: one, answer, guarantee, identity });
       }
     }
     return { loaded, units };
+  }
+
+  function admissionOf(answer: SourceRead, partition: string, watermark: Watermark) {
+    if (answer.partition.id !== partition) return { refused: 'closed' } as const;
+    if (answer.isStorable === false) return { refused: 'other-key' } as const;
+    return admit(watermark, answer.asOf, options.provisionalMs);
   }
 
   /** The watermark of a partition; answers that are behind it, or came too early to seed it, are read again. */

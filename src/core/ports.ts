@@ -277,9 +277,15 @@ export interface Store {
   remember(key: string, text: string): Promise<void>;
 }
 
-/** Things worth counting or logging. Keys appear only as hashes. */
+/** Things worth counting or logging. Only `recordKey` has a key in it, and is never logged. */
 export type CacheEvent =
-  | { readonly kind: 'fill'; readonly entity: string; readonly by: 'read' | 'change'; readonly outcome: FillOutcome }
+  | {
+      readonly kind: 'fill';
+      readonly entity: string;
+      readonly by: 'read' | 'change';
+      readonly outcome: FillOutcome;
+      readonly recordKey: string;
+    }
   | { readonly kind: 'store-failed'; readonly during: string; readonly error: unknown }
   | { readonly kind: 'source-failed'; readonly entity: string; readonly error: unknown }
   | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
@@ -299,6 +305,8 @@ export type CacheEvent =
   | {
       readonly kind: 'batch';
       readonly source: string;
+      /** Undefined: nothing of the page was a change. */
+      readonly partition: string | undefined;
       readonly report: BatchReport;
       /** Of the changes of the page, as far as they are known. */
       readonly committedAt: readonly number[];

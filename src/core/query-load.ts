@@ -60,7 +60,7 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
         outcome ?? (represented.cacheable ? await quietly('admit', check(request, captured, read)) : 'too-large');
       if (guarantee === undefined || refused !== 'admitted') {
         if (refused !== undefined && refused !== 'admitted') {
-          observe({ kind: 'fill', entity: query.name, by: 'read', outcome: refused });
+          observe({ kind: 'fill', entity: query.name, by: 'read', outcome: refused, recordKey });
         }
         await quietly('release', store.release(recordKey, token));
         return uncached(represented, false);
@@ -75,7 +75,7 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
       const fill = store.fill(recordKey, { token, stamp, guarantee, value: represented.value, ...at, ...life });
       const filled = await quietly('fill', fill);
       if (filled === undefined) return uncached(represented, false);
-      observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee) });
+      observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee), recordKey });
       if (filled !== 'stored') return uncached(represented, false);
       return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
     } catch (error) {

@@ -101,6 +101,11 @@ export function hasStamp(entry: Entry, stamp: Stamp): boolean {
   return equalAt(entry.record, AT.stamp, stamp);
 }
 
+/** Generation and fingerprint that it was filled under, 8 bytes each. */
+export function stampOf(entry: Entry): Stamp {
+  return entry.record.subarray(AT.stamp, AT.version);
+}
+
 export function hasIdentity(entry: Entry, identity: Uint8Array): boolean {
   return equalAt(entry.record, AT.identity, identity);
 }
