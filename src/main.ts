@@ -14,6 +14,7 @@ import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve
 import { ConfigError, messageOf } from './core/errors.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
+import { longestLife } from './core/policy.ts';
 import { createReader } from './core/read.ts';
 import { createManyReader } from './core/read-many.ts';
 import type { Sync } from './core/sync.ts';
@@ -76,7 +77,8 @@ function start(config: ResolvedConfig): void {
   const queries = openQueries(config, entities);
   const kept = [...entities, ...queries, ...(content === undefined ? [] : [content])];
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
-  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
+  const longestLifeMs = longestLife(kept) + settings.WARMFEED_LEASE;
+  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs, longestLifeMs });
   const options = {
     leaseMs: settings.WARMFEED_LEASE,
     fenceMs: settings.WARMFEED_FENCE,

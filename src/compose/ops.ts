@@ -8,11 +8,13 @@ import type { RedisKeys } from '../core/key.ts';
 import type { OpsStore } from '../core/ops-ports.ts';
 import { createPartitionNotes } from '../core/partition-notes.ts';
 import type { Entropy, Observe, Store } from '../core/ports.ts';
+import { createPurge } from '../core/purge.ts';
 import type { Query } from '../core/query.ts';
 import { marksOfQuery } from '../core/query-read.ts';
 import { createRefusals } from '../core/refusals.ts';
 import { etagText } from '../functions/http.ts';
 import { registerOpsExplain } from '../functions/ops-explain.ts';
+import { registerOpsPurge } from '../functions/ops-purge.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createOpsStore } from '../redis/ops-store.ts';
 import { createQueryStore } from '../redis/query-store.ts';
@@ -70,6 +72,10 @@ export function startOps(deps: OpsDeps): void {
   const { notes, entities, queries, content, keys, options } = deps;
   const { ops, refusals, partitions } = notes;
   const explain = createExplain({ ...deps, ops, refusals, partitions, etagText, leaseMs: options.leaseMs });
-  const marksOf = marksOfQuery({ keys, queries: createQueryStore(deps.connection) });
+  const queryStore = createQueryStore(deps.connection);
+  const marksOf = marksOfQuery({ keys, queries: queryStore });
   registerOpsExplain({ explain, entities, queries, content, marksOf });
+  const indexed = [...new Set(queries.flatMap((query) => query.of.map(({ name }) => name)))];
+  const purge = createPurge({ ...deps, queries: queryStore, indexed });
+  registerOpsPurge({ purge, keys, entities, queries, content });
 }

@@ -43,7 +43,7 @@ export function createContentLoader(deps: LoaderDeps): Load<Content> {
       const stamp = deps.generations.stamp(entity, snapshot);
       const life = lifetime(entity, represented, { jitter: options.jitter, random: entropy.random() });
       const { value } = represented;
-      const position = { identity: LINEAGE, version: 0n, asOf: 0n };
+      const position = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt: snapshot.storeTimeMs };
       const filled = store.fill(recordKey, { token, stamp, guarantee: 'leased', value, ...position, ...life });
       const outcome = await quietly('fill', filled);
       if (outcome === undefined) return uncached(represented, false);

@@ -8,7 +8,8 @@ import type { Generations, Snapshot } from './generations.ts';
 import { type Key, keyText, type RedisKeys } from './key.ts';
 import type { OpsStore, SeenWatermark } from './ops-ports.ts';
 import type { PartitionNotes } from './partition-notes.ts';
-import type { Entropy, Source, SourceRead, Store } from './ports.ts';
+import type { Entropy, PurgeMode, Source, SourceRead, Store } from './ports.ts';
+import { type Purges, purgedHow, purgesOf } from './purges.ts';
 import {
   asOfOf,
   type Control,
@@ -29,6 +30,8 @@ export type Verdict =
   | 'old generation'
   | 'old tags'
   | 'other fingerprint'
+  | 'purged'
+  | 'softly purged'
   | 'missing'
   | 'leased'
   | 'fenced'
@@ -66,6 +69,7 @@ interface Found {
   /** Of now: 8 bytes of generation, 8 of the fingerprint. */
   readonly stamp: Uint8Array;
   readonly hasMarks: boolean;
+  readonly purges: Purges | undefined;
 }
 
 export function createExplain(deps: ExplainDeps) {
@@ -98,6 +102,7 @@ export function createExplain(deps: ExplainDeps) {
       ...place,
       lease: leaseOf(found, leaseMs),
       lastRefusal: refused ?? null,
+      purges: purgesFor(kept, found),
       source: asked.source === undefined ? null : { name: asked.source.name, read: read ? told(read, found) : null },
     };
   };
@@ -110,6 +115,7 @@ export function createExplain(deps: ExplainDeps) {
       nowMs: generations.storeTime(snapshot),
       stamp: generations.stamp(kept, snapshot, marks),
       hasMarks: marks !== undefined,
+      purges: snapshot.purges,
     };
   }
 
@@ -201,7 +207,12 @@ function judge(kept: Kept, found: Found, leaseMs: number): Judgement {
     };
   }
   if (!equalBytes(stamp.subarray(0, 8), found.stamp.subarray(0, 8))) return found.hasMarks ? OLD_TAGS : OLD_GENERATION;
-  return judgeFresh(kept, entry, nowMs);
+  const how = purgedHow(kept, entry, found.purges);
+  if (how === 'drop') return PURGED;
+  const fresh = judgeFresh(kept, entry, nowMs);
+  return how === 'stale' && fresh.verdict === 'live'
+    ? { ...SOFTLY, reasons: [...SOFTLY.reasons, ...fresh.reasons] }
+    : fresh;
 }
 
 const NEVER = 'nothing is cached under this key: never read, evicted, expired or dropped by a change or a purge';
@@ -215,6 +226,33 @@ const OLD_TAGS: Judgement = {
   verdict: 'old tags',
   reasons: ['an item with one of its tags changed since, or the result, its entity or its source was made old'],
 };
+
+const PURGED: Judgement = {
+  verdict: 'purged',
+  reasons: ['it was purged after its load had begun: the next read loads it'],
+};
+const SOFTLY: Judgement = {
+  verdict: 'softly purged',
+  reasons: ['it was purged softly: it is served as stale, and the next read loads it anew behind that'],
+};
+
+/** Purges that name the record, whether or not they came after its load had begun. */
+function purgesFor(kept: Kept, { entry, purges }: Found) {
+  if (entry === undefined || purges === undefined) return [];
+  const told = (name: string, mode: PurgeMode, at: number) => {
+    return {
+      by: name.startsWith('t:') ? 'tag' : 'name',
+      name: name.slice(2),
+      mode,
+      at: iso(at),
+      covers: entry.filledAt <= at,
+    };
+  };
+  return purgesOf(kept, entry, purges).flatMap(({ name, dropAt, staleAt }) => [
+    ...(dropAt > 0 ? [told(name, 'drop', dropAt)] : []),
+    ...(staleAt > 0 ? [told(name, 'stale', staleAt)] : []),
+  ]);
+}
 
 function judgeBare({ bytes, control, nowMs }: Found, leaseMs: number): Judgement {
   if (control === undefined || bytes?.[2] !== 0) {
@@ -272,6 +310,7 @@ function recordOf({ bytes, control, entry, nowMs }: Found, etagText: ExplainDeps
     etag: entry.state === 'value' ? etagText(etagOf(entry)) : null,
     bodyBytes: entry.body.length,
     tags: tagsOf(entry),
+    softPurged: entry.isSoft,
   };
 }
 
@@ -289,6 +328,7 @@ const BARE = {
   etag: null,
   bodyBytes: null,
   tags: null,
+  softPurged: null,
 };
 
 /** Half of the stamp, of the record and of now. */

@@ -95,7 +95,9 @@ export function createFiller(deps: FillerDeps, by: 'read' | 'change' = 'change')
     });
     const { value } = represented;
     const stamp = generations.stamp(entity, snapshot);
-    const reply = await store.fill(recordKey, { token, identity, stamp, version, asOf, guarantee, value, ...life });
+    const begunAt = snapshot.storeTimeMs;
+    const request = { token, identity, stamp, version, asOf, guarantee, value, begunAt, ...life };
+    const reply = await store.fill(recordKey, request);
     observe({ kind: 'fill', entity: entity.name, by, outcome: outcomeOf(reply, guarantee), recordKey });
     return reply;
   }

@@ -6,6 +6,7 @@ import type { Entity } from './entity.ts';
 import { allSettled, type FillerDeps, type Held } from './fill.ts';
 import type { Snapshot } from './generations.ts';
 import type { Key, RedisKeys } from './key.ts';
+import { isPurged } from './lease.ts';
 import type { Guarantee, LeaseReply, Partition, SourceRead, Watermark } from './ports.ts';
 import { leastOf } from './refresh.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
@@ -45,12 +46,14 @@ export function createManyLoader(deps: ManyLoaderDeps) {
     const asked = all.map((key): LeasedKey => {
       return { entity, key, recordKey: keys.record(entity.name, key), token: entropy.token() };
     });
-    const replies = await allSettled(
-      asked.map(({ recordKey, token }) =>
-        store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp, force: false }),
-      ),
-    );
-    return asked.map((held, i) => ({ held, reply: replies[i] as LeaseReply }));
+    const ask = ({ recordKey, token }: LeasedKey, force: boolean) =>
+      store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp, force });
+    const replies = await allSettled(asked.map((one) => ask(one, false)));
+    const again = replies.map((reply, i) => {
+      return isPurged(entity, reply, snapshot) ? ask(asked[i] as LeasedKey, true) : Promise.resolve(reply);
+    });
+    const leased = await allSettled(again);
+    return asked.map((held, i) => ({ held, reply: leased[i] as LeaseReply }));
   }
 
   /** Reads what is held. @throws WarmfeedError SOURCE_*, STORE_* */

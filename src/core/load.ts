@@ -84,6 +84,7 @@ export function createLoader(deps: LoaderDeps): Load<Entity> {
         value: represented.value,
         softMs,
         hardMs,
+        begunAt: snapshot.storeTimeMs,
       }),
     );
     if (outcome === undefined) return uncached(represented, false);

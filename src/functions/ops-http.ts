@@ -48,6 +48,26 @@ export function answerJson(
   };
 }
 
+/**
+ * Who asks, for the log: the principal that App Service authentication names, else the key. Without that authentication
+ * the header is the caller's own word.
+ */
+export function whoAsks(request: HttpRequest): string {
+  const name = request.headers.get('x-ms-client-principal-name') ?? principalOf(request);
+  const shown = (name ?? '').replace(/[^\x21-\x7e]/g, '').slice(0, 100);
+  return shown === '' ? 'key' : shown;
+}
+
+function principalOf(request: HttpRequest): string | undefined {
+  try {
+    const text = Buffer.from(request.headers.get('x-ms-client-principal') ?? '', 'base64').toString();
+    const { userDetails, userId } = JSON.parse(text) as Record<string, unknown>;
+    return [userDetails, userId].find((each) => typeof each === 'string');
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws WarmfeedError BAD_REQUEST for a parameter that is unknown or repeated */
 export function parametersOf(request: HttpRequest, names: readonly string[]): ReadonlyMap<string, string> {
   const given = new URL(request.url).searchParams;
