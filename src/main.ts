@@ -5,6 +5,7 @@ import { app } from '@azure/functions';
 import { openContent, startContent } from './compose/content.ts';
 import { watchFailovers } from './compose/failovers.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
+import { startNotes, startOps } from './compose/ops.ts';
 import { openQueries, startQueries } from './compose/queries.ts';
 import { clock, entropy } from './compose/runtime.ts';
 import { startSessions } from './compose/sessions.ts';
@@ -14,6 +15,7 @@ import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve
 import { ConfigError, messageOf } from './core/errors.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
+import { longestLife } from './core/policy.ts';
 import { createReader } from './core/read.ts';
 import { createManyReader } from './core/read-many.ts';
 import type { Sync } from './core/sync.ts';
@@ -53,10 +55,6 @@ function start(config: ResolvedConfig): void {
     onError: (error) => console.error('telemetry:', messageOf(error)),
   });
   if (telemetry.isOn) registerTraceContext(telemetry.under);
-  const observe = observeAll(
-    createLog(() => clock.now()),
-    telemetry.observe,
-  );
   const keys = redisKeys(settings.WARMFEED_APP);
   const stopping = new AbortController();
   const connection = createRedisConnection({
@@ -67,6 +65,12 @@ function start(config: ResolvedConfig): void {
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
   });
+  const notes = startNotes(connection, keys, (error) => observe({ kind: 'store-failed', during: 'notes', error }));
+  const observe = observeAll(
+    createLog(() => clock.now()),
+    telemetry.observe,
+    notes.observe,
+  );
   const store = telemetry.store(createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS }));
   const { watched, polled, clients, closeSources } = openSources(config, telemetry);
   const sources = [...watched, ...polled];
@@ -75,7 +79,8 @@ function start(config: ResolvedConfig): void {
   const queries = openQueries(config, entities);
   const kept = [...entities, ...queries, ...(content === undefined ? [] : [content])];
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
-  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
+  const longestLifeMs = longestLife(kept) + settings.WARMFEED_LEASE;
+  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs, longestLifeMs });
   watchFailovers({ settings, keys, connection, generations, observe }, stopping.signal);
   const options = {
     leaseMs: settings.WARMFEED_LEASE,
@@ -112,6 +117,7 @@ function start(config: ResolvedConfig): void {
     limits: guardLimits(settings),
     observe,
   });
+  startOps({ ...deps, notes, connection, entities, queries, content });
   const { changes } = queryPart;
   const feedDeps = {
     ...deps,
@@ -134,6 +140,7 @@ function start(config: ResolvedConfig): void {
     stopping.abort();
     await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), queryPart.drain(), sessions.drain()]);
     await closeSources();
+    await notes.drain();
     await connection.close();
     await telemetry.shutdown();
   });

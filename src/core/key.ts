@@ -150,6 +150,10 @@ export function redisKeys(app: string) {
     /** What a shard of the store is marked with, for tags that lie in different ones. */
     shard: (tag: string) => `wf:${app}:shard:{${tag}}`,
     deadLetters: `wf:${app}:dead`,
+    /** Why the last fill of a record was refused, by the hash of its key. */
+    refusal: (hash: string) => `wf:${app}:no:{${hash}}`,
+    /** What is known of a source's partitions. */
+    partitions: (source: string) => `wf:${app}:pt:{${source}}`,
     /** By the SHA-256 of its id. */
     session: (name: string) => `wf:${app}:s:{${name}}`,
     /** Sessions of a subject, by the SHA-256 of it. */

@@ -56,7 +56,7 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
     const { entity: query, recordKey } = request;
     try {
       const { read, admission } = await load(request, snapshot);
-      const represented = representRows(query, read, entropy.digest);
+      const represented = representRows(query, request.key, read, entropy.digest);
       // Undefined: the index could not be asked, which is told already.
       const verdict =
         'refused' in admission
@@ -64,11 +64,12 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
           : await quietly('admit', judge(request, captured, read, represented));
       if ('guarantee' in admission && verdict === 'admitted') {
         const stamp = generations.stamp(query, snapshot, captured.marks);
+        const begunAt = snapshot.storeTimeMs;
         const leftMs = read.expiresAt === undefined ? undefined : read.expiresAt - generations.storeTime(snapshot);
-        return await fill(request, { token, stamp, leftMs, represented, guarantee: admission.guarantee });
+        return await fill(request, { token, stamp, leftMs, begunAt, represented, guarantee: admission.guarantee });
       }
       if (verdict !== undefined && verdict !== 'admitted') {
-        observe({ kind: 'fill', entity: query.name, by: 'read', outcome: verdict });
+        observe({ kind: 'fill', entity: query.name, by: 'read', outcome: verdict, recordKey });
       }
       await quietly('release', store.release(recordKey, token));
       return uncached(represented, false);
@@ -79,16 +80,16 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
   }
 
   async function fill({ entity: query, recordKey }: LoadRequest<Query>, result: Result): Promise<LoadAnswer> {
-    const { token, stamp, leftMs, represented, guarantee } = result;
+    const { token, stamp, leftMs, begunAt, represented, guarantee } = result;
     const chance = { jitter: options.jitter, random: entropy.random(), leftMs };
     const life = lifetimeUnder(guarantee, options.provisionalMs, query, represented, chance);
-    const at = { identity: LINEAGE, version: 0n, asOf: 0n };
+    const at = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt };
     const filled = await quietly(
       'fill',
       store.fill(recordKey, { token, stamp, guarantee, value: represented.value, ...at, ...life }),
     );
     if (filled === undefined) return uncached(represented, false);
-    observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee) });
+    observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee), recordKey });
     if (filled !== 'stored') return uncached(represented, false);
     return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
   }
@@ -131,7 +132,7 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
     underLease,
     uncached: async (request, bypass) => {
       const read = await request.entity.run(statementOf(request.entity, request.key), signalOf(request));
-      return uncached(representRows(request.entity, read, entropy.digest), bypass);
+      return uncached(representRows(request.entity, request.key, read, entropy.digest), bypass);
     },
   });
 }
@@ -145,6 +146,8 @@ interface Loaded {
 interface Result {
   readonly token: Uint8Array;
   readonly stamp: Stamp;
+  /** The store's time of before the load, ms. */
+  readonly begunAt: number;
   readonly represented: Represented;
   readonly guarantee: Guarantee;
   /** Until the source drops one of its rows. */

@@ -47,7 +47,7 @@ async function handle(
   const [name = ''] = segmentsAfter(request, 'queries');
   const query = queries.get(name);
   if (query === undefined) throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...queries.keys()].join(', ')}`);
-  const key = keyOf(query, request);
+  const key = queryKeyOf(query, request);
   const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
   const answer = await reader.read({ entity: query, key, directives }).catch((error: unknown) => {
     onRead(query.name, undefined);
@@ -58,7 +58,7 @@ async function handle(
 }
 
 /** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */
-function keyOf({ params, partition, source }: Query, request: HttpRequest): Key {
+export function queryKeyOf({ params, partition, source }: Query, request: HttpRequest): Key {
   // Only a query in one partition of Cosmos DB goes on after a page.
   const pages = partition !== undefined && source.changesHold === 'documents';
   const names = [...params.map((param) => param.name), ...(pages ? [CONTINUATION] : [])];
