@@ -34,7 +34,12 @@ describe('values of PostgreSQL', () => {
     expect(JSON.stringify(rows)).toContain('German');
   });
 
-  describe.each(['UTC', 'Asia/Kolkata', 'America/St_Johns'])('C49, C51, T13, T16, T17: in %s', (zone) => {
+  describe.each([
+    'UTC',
+    'Asia/Kolkata',
+    'America/St_Johns',
+    'Europe/Paris',
+  ])('C49, C51, T13, T16, T17: in %s', (zone) => {
     test.each(CASES)('$type $value is $json', async ({ column, json }) => {
       process.env['TZ'] = zone;
       const { source } = await tables.open('wide', { id: 'int' });

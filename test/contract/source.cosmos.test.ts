@@ -161,7 +161,7 @@ describe('Cosmos DB', () => {
       expect(read.partition.id).toMatch(/^[\w+-]{11}=\/[012]$/);
     });
 
-    test('1002: a lagging replica, not an absent item', async () => {
+    test('C92: 1002: a lagging replica, not an absent item', async () => {
       await world.container('lagging', ['/pk']);
       const source = world.source('lagging', ['/pk']);
       await source.read(['p', 'a']);

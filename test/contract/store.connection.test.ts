@@ -83,7 +83,7 @@ test('the very first calls wait for the first connection', async () => {
   expect([errors, readies()]).toEqual([[], 1]);
 });
 
-test('a server that cannot be reached: no throw, an error at once, one report', async () => {
+test('C134: a server that cannot be reached: no throw, an error at once, one report', async () => {
   const { store, connection, errors } = connect(`redis://:${encodeURIComponent(SECRET)}@127.0.0.1:${await freePort()}`);
   expect(await timed(store.get('a'))).toMatchObject({ error: unavailable });
   await connection.settled();
@@ -104,7 +104,7 @@ test('a server that accepts and says nothing: the first calls fail in bounded ti
   await until(() => errors.length > 0);
 });
 
-test('a server that is loading', async () => {
+test('C60: a server that is loading', async () => {
   const { store, errors } = connect(await fake('-LOADING Redis is loading the dataset in memory'));
   expect(await timed(store.get('a'))).toMatchObject({ error: unavailable });
   await sleep(300);
@@ -179,7 +179,7 @@ test('a server that hangs: the watchdog ends it, further calls fail at once', as
   await until(async () => connection.ready() && (await timed(store.get('a'))).error === undefined);
 });
 
-test('user, password and database are taken from the URL; a wrong password is reported without it', async () => {
+test('C134: user, password and database are taken from the URL; a wrong password is reported without it', async () => {
   const redis = await server({ args: ['--requirepass', SECRET] });
   const of = (password: string) => redis.url.replace('//', `//:${encodeURIComponent(password)}@`);
   const right = connect(`${of(SECRET)}/3`);
@@ -220,7 +220,7 @@ test('closing lets calls that were made end, and later ones fail', async () => {
   await connection.close();
 });
 
-test('TLS: an unknown issuer and a foreign host name are refused, the right one is taken', async () => {
+test('C134: TLS: an unknown issuer and a foreign host name are refused, the right one is taken', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'warmfeed-tls-'));
   atEnd.push(() => rmSync(dir, { recursive: true }));
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];

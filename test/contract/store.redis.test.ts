@@ -139,7 +139,7 @@ describe('redis', () => {
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/s:secret|gen:list/);
   });
 
-  test('SCRIPT FLUSH goes unnoticed', async () => {
+  test('C63: SCRIPT FLUSH goes unnoticed', async () => {
     await everything();
     await on.admin.script('FLUSH');
     await everything();
@@ -180,7 +180,7 @@ describe('redis', () => {
     proxy.close();
   });
 
-  test('one failing key among 500 calls is the only failure', async () => {
+  test('T34: one failing key among 500 calls is the only failure', async () => {
     await on.admin.rpush('wf:r:dead:list', 'a');
     const letter = { source: 's', entity: 'e', key: 'k', version: '1', reason: 'r' };
     const results = await Promise.allSettled(

@@ -165,7 +165,7 @@ describe('batches of rows', () => {
   });
   afterAll(() => tables?.close());
 
-  it('500 keys, half of them warm; wrong types are their own failure; the table is asked once', async () => {
+  it('C98: 500 keys, half of them warm; wrong types are their own failure; the table is asked once', async () => {
     const keys = Array.from({ length: 499 }, (_, i) => ['eu', i % 2 === 0 ? i + 1 : String(i + 1)]);
     const answer = await tables.get('batch/part', post([...keys, ['eu', 'seven']]));
     const items = itemsOf(answer);

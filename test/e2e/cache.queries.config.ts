@@ -44,6 +44,21 @@ export default defineCache({
       ttl: '1h',
       limit: 50,
     }),
+    ranked: query({
+      of: 'widget',
+      text: 'SELECT * FROM c WHERE c.region = @region ORDER BY c.rank',
+      params: { region: 'string' },
+      partition: ({ region }) => [region ?? null],
+      tags: ({ region }) => [`region:${String(region)}`],
+      ttl: '1h',
+    }),
+    partsNamed: query({
+      of: 'part',
+      text: 'SELECT * FROM parts WHERE name = @name',
+      params: { name: 'string' },
+      anyChange: true,
+      ttl: '1h',
+    }),
     partsOfShop: query({
       of: 'part',
       text: `SELECT * FROM parts WHERE shop = @shop AND n >= @least::bigint AND name <> '@shop' ORDER BY id`,

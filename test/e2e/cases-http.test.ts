@@ -228,6 +228,24 @@ describe('what is not there', () => {
   });
 });
 
+describe('changes', () => {
+  it('C91: who polls while an item changes 50 times never goes back, and ends at the last', async () => {
+    await write('c91', { n: 0 });
+    const seen: number[] = [];
+    const over = new AbortController();
+    const poll = async () => {
+      while (!over.signal.aborted)
+        seen.push((JSON.parse((await ask('widget/eu/c91')).body.toString()) as { n: number }).n);
+    };
+    const polling = poll();
+    for (let n = 1; n <= 50; n++) await stack.widgets.items.upsert({ id: 'c91', region: 'eu', n });
+    await until(() => (seen.at(-1) === 50 ? true : undefined));
+    over.abort();
+    await polling;
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  });
+});
+
 describe('values', () => {
   it('C57: null, absent and their names are values: the same twice, for one read each', async () => {
     const values = [null, undefined, '', 'null', 'undefined', 0, false, [], {}];

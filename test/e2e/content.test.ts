@@ -185,7 +185,7 @@ describe('content', () => {
     for (const taken of azurite.taken()) expect(taken).toMatch(/^(GET|HEAD) (x\?comp=list|index\.html)(\.br|\.gz)?$/);
   });
 
-  it('answers GET and HEAD only', async () => {
+  it('C40: answers GET and HEAD only', async () => {
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
       const answer = await ask('flags/fra.svg', {}, method);
       expect([answer.status, answer.headers['allow']]).toEqual([405, 'GET, HEAD']);
@@ -498,7 +498,7 @@ describe('events', () => {
 });
 
 describe('many at a time', () => {
-  it('100 concurrent cold requests over two hosts are one read', async () => {
+  it('C71: 100 concurrent cold requests over two hosts are one read', async () => {
     await azurite.put('m/a.png', 'one');
     azurite.taken();
     const letGo = azurite.proxy.hold();
