@@ -2,6 +2,7 @@
 // is put together in compose/.
 
 import { app } from '@azure/functions';
+import { startAudit } from './compose/audit.ts';
 import { openContent, startContent } from './compose/content.ts';
 import { watchFailovers } from './compose/failovers.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
@@ -121,6 +122,7 @@ function start(config: ResolvedConfig): void {
   const { changes } = queryPart;
   const feedDeps = {
     ...deps,
+    ...startAudit({ ...deps, settings, connection, entities }, stopping.signal),
     traced: (sync: Sync, source: string) => telemetry.sync(sync, source),
     ...(changes && { queries: changes }),
   };

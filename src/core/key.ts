@@ -149,6 +149,9 @@ export function redisKeys(app: string) {
     hotQueries: (entity: string) => `wf:${app}:qh:{${entity}}`,
     /** What a shard of the store is marked with, for tags that lie in different ones. */
     shard: (tag: string) => `wf:${app}:shard:{${tag}}`,
+    /** Samples that wait for their audit, and the counts of verdicts. */
+    audits: `wf:${app}:audits`,
+    audit: `wf:${app}:audit`,
     deadLetters: `wf:${app}:dead`,
     /** Why the last fill of a record was refused, by the hash of its key. */
     refusal: (hash: string) => `wf:${app}:no:{${hash}}`,

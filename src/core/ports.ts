@@ -1,6 +1,7 @@
 // What the core needs from outside. Positions (versions, as-ofs, watermarks) are unsigned 64-bit and only
 // compared within one partition identity.
 
+import type { Verdict } from './audit-report.ts';
 import type { Key, KeyPart } from './key.ts';
 
 export type Position = bigint;
@@ -328,6 +329,9 @@ export type CacheEvent =
   | { readonly kind: 'failover'; readonly shards: readonly string[]; readonly by: 'id' | 'heartbeat' }
   /** A shard does not tell who it is: a failover of it shows by its heartbeat only. */
   | { readonly kind: 'shard-anonymous'; readonly shard: string }
+  /** A change was looked at some time after it was applied. What was stale is evicted. */
+  | { readonly kind: 'audit'; readonly entity: string; readonly delayS: number; readonly verdict: Verdict }
+  | { readonly kind: 'audit-failed'; readonly entity: string; readonly error: unknown }
   /** A change source could not be polled, or its page not applied; it will be tried again. */
   | { readonly kind: 'poll-failed'; readonly source: string; readonly error: unknown }
   /** A session's durable copy is behind Redis for now. */

@@ -65,6 +65,16 @@ export function createLog(now: () => number): Observe {
         );
       case 'seeded':
         return console.info(`watermark of ${event.source} ${event.partition} is known: ${event.position}`);
+      case 'audit':
+        if (event.verdict !== 'stale') return;
+        return console.error(
+          `an item of ${event.entity} was stale ${event.delayS} s after a change of it; it is evicted`,
+        );
+      case 'audit-failed':
+        return sayRarely(
+          `audit ${event.entity}`,
+          `an item of ${event.entity} was not audited: ${messageOf(event.error)}`,
+        );
       case 'fill':
       case 'batch':
         return undefined;

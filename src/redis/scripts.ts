@@ -19,6 +19,8 @@ import type {
 import { encodeFill } from '../core/record.ts';
 import type { RedisConnection } from './connection.ts';
 import advance from './lua/advance.lua';
+import auditAdd from './lua/audit-add.lua';
+import auditTake from './lua/audit-take.lua';
 import bump from './lua/bump.lua';
 import close from './lua/close.lua';
 import fill from './lua/fill.lua';
@@ -58,6 +60,8 @@ interface Evaluating {
 /** Every script has one key. */
 export const SCRIPTS = {
   advance: script(advance, 2),
+  'audit-add': script(auditAdd, undefined),
+  'audit-take': script(auditTake, 1),
   bump: script(bump, 3),
   close: script(close, 1),
   fill: script(fill, 7),

@@ -38,6 +38,7 @@ export function createInstruments(meter: Meter, watched: Watched) {
   const lost = counter('feed.lost', 'Change feeds that lost their positions');
   const healed = counter('generation.healed', 'Generations that had been rolled back');
   const failovers = counter('failovers', 'Shards of Redis that may have gone back in time');
+  const audits = counter('audits', 'Changes that were audited, by what was found');
   const seeded = counter('watermark.seeded', 'Watermarks that became known');
   watch(meter, watched);
 
@@ -65,6 +66,8 @@ export function createInstruments(meter: Meter, watched: Watched) {
         return healed.add(1, { source: event.source });
       case 'failover':
         return failovers.add(event.shards.length, { by: event.by });
+      case 'audit':
+        return audits.add(1, { entity: event.entity, delay: event.delayS, verdict: event.verdict });
       case 'seeded':
         return seeded.add(1, { source: event.source });
       case 'poll-failed':
@@ -74,6 +77,7 @@ export function createInstruments(meter: Meter, watched: Watched) {
         return lost.add(1, { source: event.source });
       case 'session-not-copied':
       case 'shard-anonymous':
+      case 'audit-failed':
         return undefined;
     }
   }

@@ -112,6 +112,7 @@ describe('the package in a host', () => {
     expect(stack.host.loadError).toBeUndefined();
     expect(stack.host.functions.map(({ name }) => name).toSorted()).toEqual(
       [
+        'audit',
         'batch',
         'changes-postgres-POSTGRES',
         'changes-shop-airports',
