@@ -25,8 +25,8 @@ interface Audited {
   readonly record: string;
   readonly redis: Redis;
   readonly url: string;
-  get(path: string): Promise<Answer>;
-  write(n: number): Promise<unknown>;
+  readonly get: (path: string) => Promise<Answer>;
+  readonly write: (n: number) => Promise<unknown>;
 }
 
 async function cosmos(): Promise<Audited> {

@@ -24,13 +24,13 @@ function setUp(options: WorldOptions & { perMinute?: number } = {}) {
     audits,
     sampler,
     /** Writes, and has the change applied. */
-    async change(id: string, v: number | undefined) {
+    change: async (id: string, v: number | undefined) => {
       const change = world.write(id, v === undefined ? undefined : { v });
       await sync.apply([change]);
       return change;
     },
     /** Time goes by, and the timer with it. */
-    async pass(ms: number) {
+    pass: async (ms: number) => {
       const end = world.clock.now() + ms;
       while (world.clock.now() < end) {
         await auditor.turn(Math.min(end, world.clock.now() + 500), new AbortController().signal);
@@ -64,7 +64,7 @@ describe('the auditor', () => {
     await change('a', 1);
     const old = record('a');
     await change('a', 2);
-    await putBack('a', old);
+    putBack('a', old);
     expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 1 } });
     await pass(1200);
     expect((await counts())['1:stale']).toBe(1);
@@ -79,7 +79,7 @@ describe('the auditor', () => {
     const forged = record('a').slice();
     const at = forged.lastIndexOf('1'.charCodeAt(0));
     forged[at] = '7'.charCodeAt(0);
-    await putBack('a', forged);
+    putBack('a', forged);
     await pass(1200);
     expect(await counts()).toEqual({});
     await pass(5000);
@@ -158,7 +158,7 @@ describe('the auditor', () => {
     expect(seen(await app.read('a')).value).toBeNull();
     await pass(1200);
     expect((await counts())['1:match']).toBeGreaterThan(0);
-    await putBack('a', old);
+    putBack('a', old);
     await pass(5000);
     expect((await counts())['5:stale']).toBe(1);
   });
