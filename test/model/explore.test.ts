@@ -6,7 +6,7 @@ import { type Found, search } from './explorer/search.ts';
 import { loadSystem } from './explorer/variant.ts';
 import type { Bounds } from './scenarios/bounds.ts';
 import { ItemsModel } from './scenarios/items.ts';
-import { ITEMS } from './scenarios/knock-outs.ts';
+import { KNOCK_OUTS } from './scenarios/knock-outs.ts';
 
 const LIMITS = { states: 200_000, ms: 30_000 };
 
@@ -29,7 +29,7 @@ describe('in every order of events', () => {
 });
 
 describe('the search notices that it no longer holds:', () => {
-  it.each(ITEMS)('$rule', async ({ edits, bounds, looksFor }) => {
+  it.each(Object.values(KNOCK_OUTS).flat())('$rule', async ({ edits, bounds, looksFor }) => {
     const found = await search(await ItemsModel.of(await loadSystem(edits), bounds), { ...LIMITS, looksFor });
     expect(told(found)).toMatch(looksFor);
   });

@@ -32,7 +32,7 @@ export interface Setup {
 }
 
 export type Task =
-  | { readonly do: 'read'; readonly key: Key; readonly serial: number }
+  | { readonly do: 'read'; readonly key: Key; readonly serial: number; readonly isReload: boolean }
   | {
       readonly do: 'page';
       readonly items: readonly Change[];
@@ -128,7 +128,8 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
     switch (task.do) {
       case 'read': {
         serial = task.serial;
-        return sightOf(await reader.read({ entity, key: task.key, directives: NO_DIRECTIVES }));
+        const directives = { ...NO_DIRECTIVES, noCache: task.isReload };
+        return sightOf(await reader.read({ entity, key: task.key, directives }));
       }
       case 'page': {
         serial = task.serial;

@@ -10,6 +10,8 @@ export interface Bounds {
   readonly readers?: number;
   /** Reads of each reader, one after the other. */
   readonly reads?: number;
+  /** Readers may also ask for a reload. */
+  readonly isReloading?: boolean;
   readonly workers?: number;
   /** Pages delivered again: to another worker meanwhile, or because one died or did not save its checkpoint. */
   readonly redeliveries?: number;
@@ -23,6 +25,8 @@ export interface Bounds {
   readonly errors?: number;
   /** Shards that go back to what their replica had when it stalled, and how often. */
   readonly failovers?: Partial<Record<Shard, number>>;
+  /** How far the clock of the generations' shard is behind after its failover. */
+  readonly skewMs?: number;
   readonly purges?: number;
   /** Time that passes, once each, in this order. Milliseconds. */
   readonly passes?: readonly number[];

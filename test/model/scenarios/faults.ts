@@ -77,7 +77,8 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     const after = spent(state, { failovers: left.failovers.with(at, count - 1) });
     const cached = state.world.cached.map(() => 0);
     const shown = state.world.shown.map(() => 0);
-    const world = { ...after.world, cached, shown, stalled: stalled.with(at, undefined), isRolledBack: true };
+    const skewMs = shard === 'generations' ? (bounds.skewMs ?? 0) : state.world.skewMs;
+    const world = { ...after.world, cached, shown, stalled: stalled.with(at, undefined), isRolledBack: true, skewMs };
     const to = { ...after, slots: stage.expired(slots, now), world };
     return [{ to, label: () => `the replica of the ${shard} takes over` }];
   }).filter(() => bounds.failovers !== undefined);

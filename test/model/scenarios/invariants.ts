@@ -11,11 +11,12 @@ import { latest, nameOf, type World } from './world.ts';
 
 const NONE = new Uint8Array(8).toString();
 
-/** The version that is cached and may be hit under the guarantee of the watermark; undefined: none. */
-function cachedVersion({ stage }: ItemsModel, state: State, key: number): number | undefined {
+/** The version that is cached and may be hit; undefined: none. */
+function cachedVersion({ stage }: ItemsModel, state: State, key: number, isProvisional = false): number | undefined {
   const slot = state.slots[stage.shelf.place(stage.recordKey(key))] ?? stage.shelf.empty;
   const { entry, n } = stage.contents(slot);
-  if (entry === undefined || entry.guarantee === 'provisional' || !stage.isLive(state, slot)) return undefined;
+  if (entry === undefined || (entry.guarantee === 'provisional') !== isProvisional) return undefined;
+  if (!stage.isLive(state, slot)) return undefined;
   if (entry.state === 'value') return n;
   // That an item is not there is as new as the last delete that the record can know of.
   const gone = state.world.log.findLastIndex(
@@ -27,12 +28,18 @@ function cachedVersion({ stage }: ItemsModel, state: State, key: number): number
 export function faultOf(model: ItemsModel, state: State): string | undefined {
   const { world } = state;
   if (world.isRolledBack) return undefined;
-  const isQuiet = world.running.every((each) => each === undefined);
+  const isQuiet =
+    world.running.every((each) => each === undefined) &&
+    state.nodes.every((_, actor) => model.stage.node(state, actor).pending.length === 0);
   for (let key = 0; key < model.bounds.keys; key++) {
     const version = cachedVersion(model, state, key);
     const least = world.completed[key] ?? 0;
     if (version !== undefined && version < least) {
       return `I1: ${nameOf(key)} is cached as ${version} although ${least} was completed`;
+    }
+    const provisional = isNeverLost(model) ? cachedVersion(model, state, key, true) : undefined;
+    if (provisional !== undefined && provisional < least) {
+      return `P: ${nameOf(key)} is cached provisionally as ${provisional} although ${least} was completed since the start`;
     }
     const now = latest(world.log, key, world.log.length);
     if (!isQuiet || (world.checkpoints[key] ?? 0) < now) continue;
@@ -43,6 +50,21 @@ export function faultOf(model: ItemsModel, state: State): string | undefined {
     }
   }
   return isQuiet && isDelivered(world) ? lifeless(model, state) : undefined;
+}
+
+/** Then a provisional value is no older than what was completed either. */
+function isNeverLost({ bounds: { watermarkLosses = 0, flushes = 0, failovers } }: ItemsModel): boolean {
+  return watermarkLosses + flushes === 0 && failovers === undefined;
+}
+
+/** Notes the highest version cached of each key; a bump begins anew. */
+export function noteCached(model: ItemsModel, state: State, { method }: Call): State {
+  const { world } = state;
+  if (method !== 'fill' && method !== 'bump') return state;
+  const cached = world.cached.map((highest, key) => {
+    return method === 'bump' ? 0 : Math.max(highest, cachedVersion(model, state, key) ?? 0);
+  });
+  return { ...state, world: { ...world, cached } };
 }
 
 function isDelivered({ log, checkpoints }: World): boolean {
@@ -93,7 +115,7 @@ function later(model: ItemsModel, state: State): State {
 
 function readAlone(model: ItemsModel, from: State, key: number, serial: number): [State, Sight] | undefined {
   const { stage, calm } = model;
-  let state = stage.begin(from, calm, { do: 'read', key: [nameOf(key)], serial });
+  let state = stage.begin(from, calm, { do: 'read', key: [nameOf(key)], serial, isReload: false });
   for (;;) {
     const next = state && stage.node(state, calm).pending[0];
     if (state === undefined || next === undefined) return undefined;
@@ -105,6 +127,11 @@ function readAlone(model: ItemsModel, from: State, key: number, serial: number):
 }
 
 const FAILED: Sight = { how: 'failed', n: 0, guarantee: undefined };
+
+/** Whether a fill brought an older version than was cached since the key was last lost. */
+function fallen(model: ItemsModel, { world }: State, after: State): boolean {
+  return world.cached.some((highest, key) => (cachedVersion(model, after, key) ?? highest) < highest);
+}
 
 /** What a call of the store breaks in itself. */
 export function brokenBy(model: ItemsModel, before: State, taken: Taken, call: Call): string | undefined {
@@ -120,8 +147,15 @@ export function brokenBy(model: ItemsModel, before: State, taken: Taken, call: C
     const isGranted = call.method === 'lease' && (value as { kind: string }).kind === 'granted';
     if (isGranted && isHeld && held.deadline > before.world.now) return 'I5: a lease is granted while another holds it';
     if (value === 'stored' && held.token !== token.toString()) return 'I5: a fill is stored without its lease';
+    if (value === 'stored' && fallen(model, before, taken.state)) return 'I4: what is cached goes back';
+    const isFull = held.entry !== undefined && held.entry.guarantee !== 'provisional' && stage.isLive(before, old);
+    const { guarantee } = call.args[1] as { guarantee?: string };
+    if (value === 'stored' && isFull && guarantee === 'provisional') return 'P: a provisional fill replaces a full one';
   }
   const now = taken.state.slots[place] ?? stage.shelf.empty;
+  if (call.method === 'release' && now !== old && stage.contents(old).token !== String(call.args[1])) {
+    return 'I5: a lease is given back by another than its holder';
+  }
   if (call.method === 'invalidate' && stage.contents(now).entry?.guarantee === 'provisional') {
     return 'P: a provisional value survives an invalidation';
   }

@@ -7,7 +7,7 @@ import type { Sight, Task } from '../explorer/system.ts';
 import type { System } from '../explorer/variant.ts';
 import type { Bounds } from './bounds.ts';
 import { faultSteps } from './faults.ts';
-import { brokenBy, faultOf } from './invariants.ts';
+import { brokenBy, faultOf, noteCached } from './invariants.ts';
 import { START_MS, Stage, type State, type Taken } from './stage.ts';
 import { describe } from './story.ts';
 import {
@@ -72,8 +72,10 @@ export class ItemsModel implements Model<State> {
     const steps: ItemsStep[] = [];
     this.#write(state, steps);
     for (const [actor, name] of this.stage.names.entries()) {
-      if (state.world.running[actor] !== undefined) this.#go(state, actor, steps);
-      else if (name.startsWith('R')) this.#read(state, actor, steps);
+      // A refresh may go on behind a read that is answered.
+      this.#go(state, actor, steps);
+      if (state.world.running[actor] !== undefined) continue;
+      if (name.startsWith('R')) this.#read(state, actor, steps);
       else if (name.startsWith('W')) this.#deliver(state, actor, steps);
     }
     steps.push(...faultSteps(this, state));
@@ -100,9 +102,12 @@ export class ItemsModel implements Model<State> {
     for (let key = 0; key < this.bounds.keys; key++) {
       const least = world.isRolledBack ? 0 : (world.completed[key] ?? 0);
       const running: Running = { do: 'read', key, least, seen: world.isRolledBack ? 0 : (world.shown[key] ?? 0) };
-      const task: Task = { do: 'read', key: [nameOf(key)], serial: world.begun[actor] ?? 0 };
-      const to = this.begin(state, actor, task, running);
-      if (to !== undefined) steps.push({ to, label: () => `${this.stage.names[actor]} reads ${nameOf(key)}` });
+      for (const isReload of this.bounds.isReloading ? [false, true] : [false]) {
+        const task: Task = { do: 'read', key: [nameOf(key)], serial: world.begun[actor] ?? 0, isReload };
+        const to = this.begin(state, actor, task, running);
+        const label = () => `${this.stage.names[actor]} ${isReload ? 'reloads' : 'reads'} ${nameOf(key)}`;
+        if (to !== undefined) steps.push({ to, label });
+      }
     }
   }
 
@@ -148,7 +153,6 @@ export class ItemsModel implements Model<State> {
     const { left } = world;
     const isTimeless = left.passed === (this.bounds.passes?.length ?? 0) && !this.#mayBecomeOld(state);
     for (const actor of this.stage.names.keys()) {
-      if (world.running[actor] === undefined) continue;
       for (const { index, call } of this.#open(state, actor)) {
         const isFree =
           (isTimeless && call.method === 'generations') ||
@@ -162,7 +166,8 @@ export class ItemsModel implements Model<State> {
     }
   }
 
-  #mayBecomeOld({ world: { left } }: State): boolean {
+  #mayBecomeOld({ world: { left, running } }: State): boolean {
+    if (running[this.operator] !== undefined || (this.bounds.options?.waitMs ?? 0) > 0) return true;
     return left.purges + left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
   }
 
@@ -200,7 +205,8 @@ export class ItemsModel implements Model<State> {
     const taken = this.stage.call(state, actor, index, call);
     if (taken === undefined) return;
     const broken = brokenBy(this, state, taken, call);
-    for (const step of this.#settled(taken, actor, call)) steps.push({ ...step, broken: broken ?? step.broken });
+    const noted = { ...taken, state: noteCached(this, taken.state, call) };
+    for (const step of this.#settled(noted, actor, call)) steps.push({ ...step, broken: broken ?? step.broken });
     const { left } = state.world;
     if (left.errors === 0) return;
     for (const [how, from] of [
@@ -318,5 +324,6 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
     },
     stalled: [undefined, undefined, undefined],
     isRolledBack: false,
+    skewMs: 0,
   };
 }

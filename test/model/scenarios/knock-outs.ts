@@ -15,8 +15,24 @@ const store = (from: string, to: string): Edit => ({ file: 'test/support/memory-
 const core = (file: string, from: string, to: string): Edit => ({ file: `src/core/${file}.ts`, from, to });
 
 const LAGGING: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, evictions: 1, lagMs: 1000 };
+const TWO: Bounds = { keys: 2, writes: 2, workers: 1, readers: 1, endsCached: true };
+/** Nothing is known at first, so a read seeds. */
+const EMPTY: Bounds = {
+  keys: 1,
+  writes: 1,
+  readers: 1,
+  reads: 2,
+  workers: 1,
+  start: 'empty',
+  lagMs: 1000,
+  passes: [1000],
+};
+const SEEDED: Bounds = { ...EMPTY, areFloorsKept: true };
+const PROVISIONAL: Bounds = { ...EMPTY, options: { provisionalMs: 1000 } };
+const FAILOVER: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, failovers: { records: 1 }, lagMs: 1000 };
+const PURGE: Bounds = { keys: 1, writes: 1, readers: 1, reads: 1, workers: 1, purges: 1, lagMs: 1000 };
 
-export const ITEMS: readonly KnockOut[] = [
+const ITEMS: readonly KnockOut[] = [
   {
     rule: 'only the holder of the lease fills',
     edits: [
@@ -44,4 +60,228 @@ export const ITEMS: readonly KnockOut[] = [
     bounds: LAGGING,
     looksFor: /^I1/,
   },
+  {
+    rule: 'the watermark is read after the grant',
+    edits: [
+      core(
+        'lease',
+        'const [lease, snapshot] = await Promise.all',
+        `Object.assign(deps.keys, { early: await store.watermark('wf:x:hw:{cosmos}:rid/0.0', generations.ofSource('cosmos', guess)) });
+        const [lease, snapshot] = await Promise.all`,
+      ),
+      core(
+        'confirm',
+        'const watermark = await store.watermark(watermarkKey, generation);',
+        'const watermark = (keys as unknown as { early: Watermark }).early;',
+      ),
+    ],
+    bounds: LAGGING,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a lease is one holder’s',
+    edits: [store("if (isHeld && !equalBytes(record.token, token)) return { kind: 'held' };", '')],
+    bounds: { ...LAGGING, readers: 2 },
+    looksFor: /^I5/,
+  },
+  {
+    rule: 'a lease is given back by its holder only',
+    edits: [store('!equalBytes(token, NONE) && equalBytes(token, record.token)', 'true')],
+    bounds: { ...LAGGING, readers: 2 },
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a fill does not replace what is newer',
+    edits: [store("if (live !== undefined && request.version < versionOf(live)) return 'older';", '')],
+    bounds: { ...LAGGING, evictions: 0, reads: 2, isReloading: true },
+    looksFor: /^I[14]/,
+  },
+  {
+    rule: 'an invalidation takes the lease away',
+    edits: [
+      store(
+        'leases ? [token, Math.round(now() + leaseMs)] : [NONE, 0];',
+        'leases ? [token, Math.round(now() + leaseMs)] : [record.token, record.deadline];',
+      ),
+      // The second guard.
+      store("if (request.version < record.fence) return 'fence';", ''),
+    ],
+    bounds: { ...LAGGING, entity: { onChange: 'evict' } },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'an invalidation ignores only what is not newer than the value',
+    edits: [store('version <= versionOf(live)', 'true')],
+    bounds: LAGGING,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what a page brings is as of the page',
+    edits: [
+      core(
+        'refresh',
+        'admit(watermark, highest, options.provisionalMs)',
+        'admit(watermark, (held[0] as Work).change.version, options.provisionalMs)',
+      ),
+    ],
+    bounds: TWO,
+    looksFor: /^L/,
+  },
 ];
+
+const WATERMARK: readonly KnockOut[] = [
+  {
+    rule: 'nothing is cached under a watermark that is unknown',
+    edits: [
+      core(
+        'watermark',
+        "provisionalMs > 0 && asOf >= watermark.pending ? { guarantee: 'provisional' }",
+        "true ? { guarantee: 'watermarked' }",
+      ),
+    ],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'changes while it is unknown are pending',
+    edits: [
+      store('else if (position > parse(old)) setText', 'else if (KNOWN.test(text) && position > parse(old)) setText'),
+    ],
+    bounds: { ...EMPTY, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed is of the very loss',
+    edits: [store('|| current !== nonce', '')],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 2, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed waits for D',
+    edits: [core('watermark', '&& watermark.ageMs >= source.replicaLagMs', '')],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed is of a read that was issued after D',
+    edits: [
+      core(
+        'confirm',
+        'const answer = await again(callers).finally(() => seeding.delete(watermarkKey));',
+        'const answer = first;',
+      ),
+    ],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed takes what is pending',
+    edits: [store('asOf > parse(waiting) ? asOf : parse(waiting)', 'asOf')],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I/,
+  },
+];
+
+const PROVISIONALS: readonly KnockOut[] = [
+  {
+    rule: 'a provisional fill shows what is pending',
+    edits: [core('watermark', 'provisionalMs > 0 && asOf >= watermark.pending ?', 'provisionalMs > 0 ?')],
+    bounds: { ...PROVISIONAL, entity: { onChange: 'evict' } },
+    looksFor: /^P/,
+  },
+  {
+    rule: 'an invalidation drops a provisional value, also where it ignores the rest',
+    edits: [store('if (isProvisional) {', 'if (false as boolean) {')],
+    bounds: { ...PROVISIONAL, writes: 2, redeliveries: 1 },
+    looksFor: /^P/,
+  },
+  {
+    rule: 'a provisional value does not count as live',
+    edits: [
+      store("value !== undefined && value.guarantee !== 'provisional' && hasStamp", 'value !== undefined && hasStamp'),
+    ],
+    bounds: { ...PROVISIONAL, isReloading: true },
+    looksFor: /^(I|P)/,
+  },
+  {
+    rule: 'a provisional value lives for P',
+    edits: [core('policy', "guarantee === 'provisional' ? { softMs: provisionalMs, hardMs: provisionalMs } :", '')],
+    bounds: { ...PROVISIONAL, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^(I2|L)/,
+  },
+  {
+    rule: 'a provisional fill does not replace a full one',
+    edits: [store("live !== undefined && request.guarantee === 'provisional' ? 'live' : undefined", 'undefined')],
+    bounds: { ...PROVISIONAL, start: 'followed', watermarkLosses: 1, isReloading: true, evictions: 0 },
+    looksFor: /^P/,
+  },
+];
+
+const GENERATIONS: readonly KnockOut[] = [
+  {
+    rule: 'a failover makes all old',
+    edits: [core('generations', "await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));", '')],
+    bounds: FAILOVER,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a bump is complete after T',
+    edits: [core('generations', 'await clock.sleep(options.ttlMs);', '')],
+    bounds: { ...FAILOVER, reads: 2 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'generations are asked for again after T',
+    edits: [
+      core('generations', 'last !== undefined && clock.now() - last.sentAt < options.ttlMs', 'last !== undefined'),
+    ],
+    bounds: { ...FAILOVER, reads: 2 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'the generation stands in the watermark',
+    edits: [store('if (stored === generation) {', 'if (stored !== undefined) {')],
+    bounds: { ...FAILOVER, failovers: { watermarks: 1 }, evictions: 1, reads: 2 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a fill is of the generation of its lease',
+    edits: [
+      core(
+        'load',
+        'stamp: generations.stamp(entity, snapshot),',
+        'stamp: generations.stamp(entity, await generations.refresh()),',
+      ),
+    ],
+    bounds: { ...FAILOVER, failovers: { watermarks: 1 }, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a hit is of the generation of now',
+    edits: [
+      core(
+        'look-up',
+        'entry !== undefined && hasStamp(entry, generations.stamp(entity, snapshot, marks))',
+        'entry !== undefined',
+      ),
+    ],
+    bounds: FAILOVER,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a lease drops what is of another generation',
+    edits: [store('const kept = same ? withLease', 'const kept = value !== undefined ? withLease')],
+    bounds: { ...PURGE, readers: 2 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a watermark of a newer generation heals the key',
+    edits: [core('generations', 'await store.bump(options.key, sourceField(source), seen);', '')],
+    bounds: { ...FAILOVER, failovers: { records: 1, generations: 1 }, skewMs: 60_000 },
+    looksFor: /^L/,
+  },
+];
+
+/** By section of protocol.md. */
+export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS };
+void SEEDED;

@@ -116,11 +116,13 @@ export class Stage {
   call(state: State, actor: number, index: number, call: Call): Taken | undefined {
     const place = this.shelf.place(String(call.args[0]));
     const before = state.slots[place] ?? this.shelf.empty;
-    const effect = this.shelf.effect(call, before, state.world);
+    const { now, drawn: drawnBefore, skewMs } = state.world;
+    const isSkewed = skewMs > 0 && call.args[0] === this.system.keys.generations;
+    const effect = this.shelf.effect(call, before, { now: isSkewed ? now - skewMs : now, drawn: drawnBefore });
     if (effect === undefined) return undefined;
     const { slot, drawn } = effect;
     const slots = slot === before ? state.slots : replaced(state.slots, place, slot, this.shelf.empty);
-    const world = drawn === state.world.drawn ? state.world : { ...state.world, drawn };
+    const world = drawn === drawnBefore ? state.world : { ...state.world, drawn };
     return this.answer({ ...state, slots, world }, actor, index, effect.reply, place);
   }
 

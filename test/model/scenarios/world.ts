@@ -40,6 +40,8 @@ export interface World {
   readonly stalled: readonly (readonly number[] | undefined)[];
   /** Not made old yet after a failover. */
   readonly isRolledBack: boolean;
+  /** How far the clock of the generations' shard is behind. */
+  readonly skewMs: number;
 }
 
 /** What may still happen. */
@@ -79,6 +81,7 @@ export function keyOf(world: World): string {
     Object.values(left).join(),
     world.stalled.map((slots) => slots?.join('.') ?? '').join(),
     world.isRolledBack ? 1 : 0,
+    world.skewMs,
   ].join('|');
 }
 
