@@ -46,14 +46,18 @@ function losses({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
   const all = Array.from({ length: bounds.keys }, (_, key) => key);
   if (left.evictions > 0) {
     for (const key of all) {
-      lose([stage.shelf.place(stage.recordKey(key))], { evictions: left.evictions - 1 }, [key], `evict ${nameOf(key)}`);
+      lose([stage.records[key] ?? 0], { evictions: left.evictions - 1 }, [key], `evict ${nameOf(key)}`);
     }
   }
   if (left.flushes > 0) lose([...state.slots.keys()], { flushes: left.flushes - 1 }, all, 'flush all');
   if (left.watermarkLosses > 0) {
-    for (const id of stage.partitions()) {
-      const place = stage.shelf.place(stage.watermarkKey(id));
-      lose([place], { watermarkLosses: left.watermarkLosses - 1 }, [], `lose the watermark of ${id}`);
+    for (const [i, id] of stage.partitions().entries()) {
+      lose(
+        [stage.watermarks[i] ?? 0],
+        { watermarkLosses: left.watermarkLosses - 1 },
+        [],
+        `lose the watermark of ${id}`,
+      );
     }
   }
   return steps;
@@ -61,6 +65,7 @@ function losses({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
 
 function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
   const { left, stalled, now } = state.world;
+  if (bounds.failovers === undefined) return [];
   return SHARDS.flatMap((shard, at): ItemsStep[] => {
     const count = left.failovers[at] ?? 0;
     if (count === 0) return [];
@@ -81,7 +86,7 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     const world = { ...after.world, cached, shown, stalled: stalled.with(at, undefined), isRolledBack: true, skewMs };
     const to = { ...after, slots: stage.expired(slots, now), world };
     return [{ to, label: () => `the replica of the ${shard} takes over` }];
-  }).filter(() => bounds.failovers !== undefined);
+  });
 }
 
 /** Bumps: of the source after a failover, of the entity for a purge. */

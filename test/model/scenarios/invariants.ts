@@ -13,7 +13,7 @@ const NONE = new Uint8Array(8).toString();
 
 /** The version that is cached and may be hit; undefined: none. */
 function cachedVersion({ stage }: ItemsModel, state: State, key: number, isProvisional = false): number | undefined {
-  const slot = state.slots[stage.shelf.place(stage.recordKey(key))] ?? stage.shelf.empty;
+  const slot = state.slots[stage.records[key] ?? 0] ?? stage.shelf.empty;
   const { entry, n } = stage.contents(slot);
   if (entry === undefined || (entry.guarantee === 'provisional') !== isProvisional) return undefined;
   if (!stage.isLive(state, slot)) return undefined;
@@ -64,7 +64,9 @@ export function noteCached(model: ItemsModel, state: State, { method }: Call): S
   const cached = world.cached.map((highest, key) => {
     return method === 'bump' ? 0 : Math.max(highest, cachedVersion(model, state, key) ?? 0);
   });
-  return { ...state, world: { ...world, cached } };
+  return cached.every((version, key) => version === world.cached[key])
+    ? state
+    : { ...state, world: { ...world, cached } };
 }
 
 function isDelivered({ log, checkpoints }: World): boolean {

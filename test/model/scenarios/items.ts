@@ -11,7 +11,6 @@ import { brokenBy, faultOf, noteCached } from './invariants.ts';
 import { START_MS, Stage, type State, type Taken } from './stage.ts';
 import { describe } from './story.ts';
 import {
-  type Answered,
   answersTo,
   changeAt,
   feedsOf,
@@ -25,6 +24,12 @@ import {
 
 export type ItemsStep = Step<State>;
 
+/** What the source may answer. */
+interface Answer {
+  readonly label: string;
+  readonly reply: number;
+}
+
 export class ItemsModel implements Model<State> {
   readonly stage: Stage;
   readonly bounds: Bounds;
@@ -32,6 +37,10 @@ export class ItemsModel implements Model<State> {
   readonly operator: number;
   /** Reads when all is quiet, for the invariant of liveness. */
   readonly calm: number;
+  readonly #nothing: number;
+  readonly #worldIds = new WeakMap<World, number>();
+  readonly #worldsByText = new Map<string, number>();
+  readonly #answers = new Map<string, readonly Answer[]>();
 
   private constructor(stage: Stage, initial: State) {
     this.stage = stage;
@@ -39,6 +48,7 @@ export class ItemsModel implements Model<State> {
     this.initial = initial;
     this.operator = stage.names.indexOf('operator');
     this.calm = stage.names.indexOf('calm');
+    this.#nothing = stage.lessons.replies.idOf({ value: undefined });
   }
 
   static async of(system: System, bounds: Bounds): Promise<ItemsModel> {
@@ -51,7 +61,18 @@ export class ItemsModel implements Model<State> {
   }
 
   key({ slots, nodes, world }: State): string {
-    return `${slots.join()}|${nodes.join()}|${keyOf(world)}`;
+    return `${slots.join()}|${nodes.join()}|${this.#worldId(world)}`;
+  }
+
+  /** Most steps leave the world as it is. */
+  #worldId(world: World): number {
+    const known = this.#worldIds.get(world);
+    if (known !== undefined) return known;
+    const text = keyOf(world);
+    const id = this.#worldsByText.get(text) ?? this.#worldsByText.size;
+    this.#worldsByText.set(text, id);
+    this.#worldIds.set(world, id);
+    return id;
   }
 
   isLearning(): boolean {
@@ -186,19 +207,24 @@ export class ItemsModel implements Model<State> {
     if (call.port === 'store') this.#onStore(state, actor, index, call, steps);
     else if (call.port === 'clock') this.#wake(state, actor, index, call, steps);
     else {
-      for (const answered of this.#sourceAnswers(state, actor, call)) {
-        const reply = this.stage.lessons.replies.idOf({
-          value: call.method === 'read' ? answered.answers[0] : answered.answers,
-        });
+      for (const { label, reply } of this.#sourceAnswers(state, actor, call)) {
         const taken = this.stage.answer(state, actor, index, reply);
-        if (taken !== undefined) steps.push(...this.#settled(taken, actor, call, answered.label));
+        if (taken !== undefined) steps.push(...this.#settled(taken, actor, call, label));
       }
     }
   }
 
-  #sourceAnswers({ world }: State, actor: number, call: Call): readonly Answered[] {
+  #sourceAnswers({ world }: State, actor: number, call: Call): readonly Answer[] {
     const isLocating = world.running[actor]?.do === 'page' && call.method === 'read';
-    return answersTo(this.bounds, world, call, isLocating);
+    const name = `${call.id} ${call.issuedAt} ${isLocating} ${this.#worldId(world)}`;
+    const known = this.#answers.get(name);
+    if (known !== undefined) return known;
+    const made = answersTo(this.bounds, world, call, isLocating).map(({ label, answers }) => {
+      const value = call.method === 'read' ? answers[0] : answers;
+      return { label, reply: this.stage.lessons.replies.idOf({ value }) };
+    });
+    this.#answers.set(name, made);
+    return made;
   }
 
   #onStore(state: State, actor: number, index: number, call: Call, steps: ItemsStep[]): void {
@@ -223,16 +249,15 @@ export class ItemsModel implements Model<State> {
   /** One call of the calm reader, with nothing else going on; the source answers with what it has. */
   alone(state: State, index: number, call: Call): Taken | undefined {
     if (call.port === 'store') return this.stage.call(state, this.calm, index, call);
-    const answered = this.#sourceAnswers(state, this.calm, call)[0]?.answers;
-    const value = call.port === 'clock' ? undefined : call.method === 'read' ? answered?.[0] : answered;
-    return this.stage.answer(state, this.calm, index, this.stage.lessons.replies.idOf({ value }));
+    const reply = call.port === 'clock' ? this.#nothing : (this.#sourceAnswers(state, this.calm, call)[0]?.reply ?? 0);
+    return this.stage.answer(state, this.calm, index, reply);
   }
 
   /** Sleeps end when their time has passed; the clock runs for the first of them. */
   #wake(state: State, actor: number, index: number, call: Call, steps: ItemsStep[]): void {
     const due = Math.max(state.world.now, call.issuedAt + Number(call.args[0]));
     const later = this.passed(state, due);
-    const taken = this.stage.answer(later, actor, index, this.stage.lessons.replies.idOf({ value: undefined }));
+    const taken = this.stage.answer(later, actor, index, this.#nothing);
     if (taken !== undefined) steps.push(...this.#settled(taken, actor, call, `${due - state.world.now} ms later`));
   }
 
@@ -245,21 +270,26 @@ export class ItemsModel implements Model<State> {
 
   /** What follows from a task that ended. */
   #settled(taken: Taken, actor: number, call: Call, how?: string): ItemsStep[] {
-    const said = `${this.stage.names[actor]} ${describe(call, taken.reply, how)}`;
+    const said = () => `${this.stage.names[actor]} ${describe(call, taken.reply, how)}`;
     const { done, state } = taken;
-    if (done === undefined) return [{ to: state, label: () => said }];
+    if (done === undefined) return [{ to: state, label: said }];
     const running = state.world.running[actor];
     const world = { ...state.world, running: state.world.running.with(actor, undefined) };
     const ended = { ...state, world };
     if (running?.do === 'read') return [this.#shown(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
-    return [{ to: { ...ended, world: { ...world, isRolledBack: false } }, label: () => `${said}; all is old` }];
+    return [{ to: { ...ended, world: { ...world, isRolledBack: false } }, label: () => `${said()}; all is old` }];
   }
 
-  #shown(state: State, { key, least, seen }: Extract<Running, { do: 'read' }>, done: Done, said: string): ItemsStep {
-    if (!('value' in done)) return { to: state, label: () => `${said}; failed: ${done.error.message}` };
+  #shown(
+    state: State,
+    { key, least, seen }: Extract<Running, { do: 'read' }>,
+    done: Done,
+    said: () => string,
+  ): ItemsStep {
+    if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
     const { how, n, guarantee } = done.value as Sight;
-    const label = () => `${said}; ${how} of ${nameOf(key)}@${n}`;
+    const label = () => `${said()}; ${how} of ${nameOf(key)}@${n}`;
     if (how !== 'hit' || guarantee === 'provisional') return { to: state, label };
     const { world } = state;
     // A hit on nothing shows some delete, and which one is not told.
@@ -271,9 +301,14 @@ export class ItemsModel implements Model<State> {
     return { to: { ...state, world: { ...world, shown } }, label, broken };
   }
 
-  #delivered(state: State, { versions }: Extract<Running, { do: 'page' }>, done: Done, said: string): ItemsStep[] {
+  #delivered(
+    state: State,
+    { versions }: Extract<Running, { do: 'page' }>,
+    done: Done,
+    said: () => string,
+  ): ItemsStep[] {
     const { world } = state;
-    if ('error' in done) return [{ to: state, label: () => `${said}; the page fails` }];
+    if ('error' in done) return [{ to: state, label: () => `${said()}; the page fails` }];
     const completed = [...world.completed];
     const checkpoints = [...world.checkpoints];
     for (const [key, version] of versions) completed[key] = Math.max(completed[key] ?? 0, version);
@@ -281,12 +316,12 @@ export class ItemsModel implements Model<State> {
     const keys = feedsOf(this.bounds, world).find((feed) => feed.includes(versions[0]?.[0] ?? 0)) ?? [];
     for (const key of keys) checkpoints[key] = Math.max(checkpoints[key] ?? 0, highest);
     const to = { ...state, world: { ...world, completed, checkpoints } };
-    const steps: ItemsStep[] = [{ to, label: () => `${said}; page done` }];
+    const steps: ItemsStep[] = [{ to, label: () => `${said()}; page done` }];
     const { left } = world;
     if (left.redeliveries > 0) {
       const after = { ...left, redeliveries: left.redeliveries - 1 };
       const again = { ...state, world: { ...world, completed, left: after } };
-      steps.push({ to: again, label: () => `${said}; page done, checkpoint not saved` });
+      steps.push({ to: again, label: () => `${said()}; page done, checkpoint not saved` });
     }
     return steps;
   }

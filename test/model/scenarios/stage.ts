@@ -7,7 +7,7 @@ import { Automaton, type Call, type Done, Lessons, type Node, type Reply } from 
 import { type Moment, Shelf } from '../explorer/shelf.ts';
 import type { Contents, Setup, Task } from '../explorer/system.ts';
 import type { System } from '../explorer/variant.ts';
-import { type Bounds, FIELDS, OPTIONS, SOURCE } from './bounds.ts';
+import { type Bounds, FIELDS, OPTIONS, type Shard, SOURCE } from './bounds.ts';
 import { nameOf, partitionOf, type World } from './world.ts';
 
 export interface State {
@@ -48,6 +48,10 @@ export class Stage {
   readonly shelf: Shelf;
   readonly system: System;
   readonly bounds: Bounds;
+  /** Places of the records, by key; of the watermarks; of the generations. */
+  readonly records: readonly number[];
+  readonly watermarks: readonly number[];
+  readonly generations: number;
   readonly #store: ReturnType<System['createMemoryStore']>;
   readonly #moment: Moment = { now: START_MS, drawn: 0 };
   readonly #contents = new Map<number, Contents>();
@@ -65,9 +69,9 @@ export class Stage {
       const setup = setupOf(bounds, name);
       return new Automaton((surroundings) => system.createActor(surroundings, setup), this.lessons);
     });
-    for (let key = 0; key < bounds.keys; key++) this.shelf.place(this.recordKey(key));
-    for (const id of this.partitions()) this.shelf.place(this.watermarkKey(id));
-    this.shelf.place(system.keys.generations);
+    this.records = Array.from({ length: bounds.keys }, (_, key) => this.shelf.place(this.recordKey(key)));
+    this.watermarks = this.partitions().map((id) => this.shelf.place(this.watermarkKey(id)));
+    this.generations = this.shelf.place(system.keys.generations);
   }
 
   recordKey = (key: number): string => this.system.keys.record('widget', [nameOf(key)]);
@@ -79,11 +83,8 @@ export class Stage {
     return [...new Set(layouts.flatMap((at) => keys.map((key) => partitionOf(this.bounds, at, key).id)))];
   }
 
-  placesOf(shard: 'records' | 'watermarks' | 'generations'): readonly number[] {
-    const { shelf, bounds } = this;
-    if (shard === 'generations') return [shelf.place(this.system.keys.generations)];
-    if (shard === 'watermarks') return this.partitions().map((id) => shelf.place(this.watermarkKey(id)));
-    return Array.from({ length: bounds.keys }, (_, key) => shelf.place(this.recordKey(key)));
+  placesOf(shard: Shard): readonly number[] {
+    return { records: this.records, watermarks: this.watermarks, generations: [this.generations] }[shard];
   }
 
   /** What lies in the store at first. */
@@ -91,7 +92,7 @@ export class Stage {
     const { keys } = this.system;
     if (this.bounds.start !== 'empty') {
       const { values } = await this.#store.generations(keys.generations, FIELDS);
-      for (const key of this.placesOf('records')) {
+      for (const key of this.records.keys()) {
         const mark = this.watermarkKey(partitionOf(this.bounds, 0, key).id);
         const found: Watermark = await this.#store.watermark(mark, values[0] ?? '');
         if (found.state === 'unknown') await this.#store.seed(mark, found.nonce, 0n);
@@ -150,7 +151,7 @@ export class Stage {
   }
 
   isLive(state: State, slot: number): boolean {
-    const generations = state.slots[this.shelf.place(this.system.keys.generations)] ?? this.shelf.empty;
+    const generations = state.slots[this.generations] ?? this.shelf.empty;
     const { entry } = this.contents(slot);
     if (entry === undefined || entry.hardAt <= state.world.now) return false;
     const name = `${slot} ${generations}`;
