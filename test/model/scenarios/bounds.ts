@@ -38,6 +38,10 @@ export interface Bounds {
   readonly start?: 'followed' | 'empty';
   /** Which keys are in one partition, at first and after each split or merge. */
   readonly layouts?: readonly (readonly (readonly number[])[])[];
+  /** How many of the splits and merges are over when the scenario begins. */
+  readonly moved?: number;
+  /** Writes of the first key that are made, and not delivered, when the scenario begins. */
+  readonly written?: number;
   /** Without a fault all that was written ends cached. */
   readonly endsCached?: boolean;
   readonly entity?: Setup['entity'];

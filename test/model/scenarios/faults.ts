@@ -82,8 +82,10 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     const after = spent(state, { failovers: left.failovers.with(at, count - 1) });
     const cached = state.world.cached.map(() => 0);
     const shown = state.world.shown.map(() => 0);
+    const failed = Object.values(bounds.failovers ?? {}).reduce((sum, times) => sum + times, 0);
+    const rolledBack = 1 + failed - left.failovers.reduce((sum, times) => sum + times, 0);
     const skewMs = shard === 'generations' ? (bounds.skewMs ?? 0) : state.world.skewMs;
-    const world = { ...after.world, cached, shown, stalled: stalled.with(at, undefined), isRolledBack: true, skewMs };
+    const world = { ...after.world, cached, shown, stalled: stalled.with(at, undefined), rolledBack, skewMs };
     const to = { ...after, slots: stage.expired(slots, now), world };
     return [{ to, label: () => `the replica of the ${shard} takes over` }];
   });
@@ -94,13 +96,13 @@ function operations(model: ItemsModel, state: State): ItemsStep[] {
   const { world } = state;
   if (world.running[model.operator] !== undefined) return [];
   const steps: ItemsStep[] = [];
-  if (world.isRolledBack) {
-    const to = model.begin(state, model.operator, { do: 'bump' }, { do: 'bump' });
+  if (world.rolledBack > 0) {
+    const to = model.begin(state, model.operator, { do: 'bump' }, { do: 'bump', mends: world.rolledBack });
     if (to !== undefined) steps.push({ to, label: () => 'the failover is noticed' });
   }
   if (world.left.purges > 0) {
     const after = spent(state, { purges: world.left.purges - 1 });
-    const to = model.begin(after, model.operator, { do: 'purge' }, { do: 'bump' });
+    const to = model.begin(after, model.operator, { do: 'purge' }, { do: 'bump', mends: 0 });
     if (to !== undefined) steps.push({ to, label: () => 'a purge begins' });
   }
   return steps;
@@ -111,12 +113,7 @@ function moves({ bounds }: ItemsModel, state: State): ItemsStep[] {
   const layouts = bounds.layouts ?? [];
   const next = layouts[world.moves.length + 1];
   if (next === undefined) return [];
-  // Who takes over a feed goes on from where the parents were.
-  const checkpoints = world.checkpoints.map((_, key) => {
-    const members = next.find((group) => group.includes(key)) ?? [key];
-    return Math.min(...members.map((member) => world.checkpoints[member] ?? 0));
-  });
-  const to = { ...state, world: { ...world, checkpoints, moves: [...world.moves, world.log.length] } };
+  const to = { ...state, world: { ...world, moves: [...world.moves, world.log.length], isTakenOver: false } };
   return [{ to, label: () => `partitions become ${next.map((group) => group.map(nameOf).join('')).join(' | ')}` }];
 }
 

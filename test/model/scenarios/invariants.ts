@@ -27,7 +27,7 @@ function cachedVersion({ stage }: ItemsModel, state: State, key: number, isProvi
 
 export function faultOf(model: ItemsModel, state: State): string | undefined {
   const { world } = state;
-  if (world.isRolledBack) return undefined;
+  if (world.rolledBack > 0) return undefined;
   const isQuiet =
     world.running.every((each) => each === undefined) &&
     state.nodes.every((_, actor) => model.stage.node(state, actor).pending.length === 0);

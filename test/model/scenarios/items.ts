@@ -107,7 +107,9 @@ export class ItemsModel implements Model<State> {
     const { world } = state;
     const { left } = world;
     if (left.writes === 0) return;
-    for (let key = 0; key < this.bounds.keys; key++) {
+    // Keys of one partition differ by their names only, so the first to be written may have the first name.
+    const isAnyOther = world.log.length === 0 && this.bounds.layouts === undefined;
+    for (let key = 0; key < (isAnyOther ? 1 : this.bounds.keys); key++) {
       for (const isGone of left.deletes > 0 ? [false, true] : [false]) {
         const log = [...world.log, { key, isGone, at: world.now }];
         const after = { ...left, writes: left.writes - 1, deletes: left.deletes - (isGone ? 1 : 0) };
@@ -121,8 +123,8 @@ export class ItemsModel implements Model<State> {
     const { world } = state;
     if ((world.begun[actor] ?? 0) >= (this.bounds.reads ?? 1)) return;
     for (let key = 0; key < this.bounds.keys; key++) {
-      const least = world.isRolledBack ? 0 : (world.completed[key] ?? 0);
-      const running: Running = { do: 'read', key, least, seen: world.isRolledBack ? 0 : (world.shown[key] ?? 0) };
+      const least = world.rolledBack > 0 ? 0 : (world.completed[key] ?? 0);
+      const running: Running = { do: 'read', key, least, seen: world.rolledBack > 0 ? 0 : (world.shown[key] ?? 0) };
       for (const isReload of this.bounds.isReloading ? [false, true] : [false]) {
         const task: Task = { do: 'read', key: [nameOf(key)], serial: world.begun[actor] ?? 0, isReload };
         const to = this.begin(state, actor, task, running);
@@ -148,7 +150,8 @@ export class ItemsModel implements Model<State> {
           partition: this.#told(world, keys[0] ?? 0),
           serial: world.begun[actor] ?? 0,
         };
-        const to = this.begin({ ...state, world: { ...world, left } }, actor, task, { do: 'page', versions });
+        const running: Running = { do: 'page', versions, feed: keys, layout: world.moves.length };
+        const to = this.begin({ ...state, world: { ...world, left, isTakenOver: true } }, actor, task, running);
         const label = () =>
           `${this.stage.names[actor]} gets page ${versions.map(([k, v]) => `${nameOf(k)}@${v}`).join()}`;
         if (to !== undefined) steps.push({ to, label });
@@ -278,7 +281,9 @@ export class ItemsModel implements Model<State> {
     const ended = { ...state, world };
     if (running?.do === 'read') return [this.#shown(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
-    return [{ to: { ...ended, world: { ...world, isRolledBack: false } }, label: () => `${said()}; all is old` }];
+    const isMended = running?.do === 'bump' && running.mends === world.rolledBack;
+    const to = { ...ended, world: isMended ? { ...world, rolledBack: 0 } : world };
+    return [{ to, label: () => `${said()}; all is old` }];
   }
 
   #shown(
@@ -303,7 +308,7 @@ export class ItemsModel implements Model<State> {
 
   #delivered(
     state: State,
-    { versions }: Extract<Running, { do: 'page' }>,
+    { versions, feed, layout }: Extract<Running, { do: 'page' }>,
     done: Done,
     said: () => string,
   ): ItemsStep[] {
@@ -313,10 +318,10 @@ export class ItemsModel implements Model<State> {
     const checkpoints = [...world.checkpoints];
     for (const [key, version] of versions) completed[key] = Math.max(completed[key] ?? 0, version);
     const highest = Math.max(...versions.map(([, version]) => version));
-    const keys = feedsOf(this.bounds, world).find((feed) => feed.includes(versions[0]?.[0] ?? 0)) ?? [];
-    for (const key of keys) checkpoints[key] = Math.max(checkpoints[key] ?? 0, highest);
+    const isOwner = layout === world.moves.length || (layout === world.moves.length - 1 && !world.isTakenOver);
+    for (const key of isOwner ? feed : []) checkpoints[key] = Math.max(checkpoints[key] ?? 0, highest);
     const to = { ...state, world: { ...world, completed, checkpoints } };
-    const steps: ItemsStep[] = [{ to, label: () => `${said()}; page done` }];
+    const steps: ItemsStep[] = [{ to, label: () => `${said()}; page done${isOwner ? '' : ', checkpoint lost'}` }];
     const { left } = world;
     if (left.redeliveries > 0) {
       const after = { ...left, redeliveries: left.redeliveries - 1 };
@@ -330,10 +335,12 @@ export class ItemsModel implements Model<State> {
 function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
   const zeros = Array.from({ length: bounds.keys }, () => 0);
   return {
-    now: START_MS,
+    // Later than the generations were made.
+    now: START_MS + 1000,
     drawn,
-    log: [],
-    moves: [],
+    log: Array.from({ length: bounds.written ?? 0 }, () => ({ key: 0, isGone: false, at: START_MS + 1000 })),
+    moves: Array.from({ length: bounds.moved ?? 0 }, () => 0),
+    isTakenOver: true,
     checkpoints: zeros,
     completed: zeros,
     shown: zeros,
@@ -358,7 +365,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
       passed: 0,
     },
     stalled: [undefined, undefined, undefined],
-    isRolledBack: false,
+    rolledBack: 0,
     skewMs: 0,
   };
 }

@@ -27,7 +27,15 @@ const EMPTY: Bounds = {
   lagMs: 1000,
   passes: [1000],
 };
-const SEEDED: Bounds = { ...EMPTY, areFloorsKept: true };
+const LINEAGE: Bounds = {
+  keys: 1,
+  writes: 2,
+  readers: 1,
+  workers: 2,
+  evictions: 1,
+  lagMs: 1000,
+  layouts: [[[0]], [[0]]],
+};
 const PROVISIONAL: Bounds = { ...EMPTY, options: { provisionalMs: 1000 } };
 const FAILOVER: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, failovers: { records: 1 }, lagMs: 1000 };
 const PURGE: Bounds = { keys: 1, writes: 1, readers: 1, reads: 1, workers: 1, purges: 1, lagMs: 1000 };
@@ -271,7 +279,7 @@ const GENERATIONS: readonly KnockOut[] = [
   {
     rule: 'a lease drops what is of another generation',
     edits: [store('const kept = same ? withLease', 'const kept = value !== undefined ? withLease')],
-    bounds: { ...PURGE, readers: 2 },
+    bounds: { ...PURGE, readers: 2, writes: 0, written: 1 },
     looksFor: /^I1/,
   },
   {
@@ -282,6 +290,26 @@ const GENERATIONS: readonly KnockOut[] = [
   },
 ];
 
+const LINEAGES: readonly KnockOut[] = [
+  {
+    rule: 'every batch closes the watermarks of ancestors',
+    edits: [core('sync', 'closeAncestors(deps, source, partition),', 'undefined,')],
+    bounds: LINEAGE,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a closed watermark stays closed for fills',
+    edits: [store("if (text === 'X') return { state: 'closed' };", '')],
+    bounds: { ...LINEAGE, options: { provisionalMs: 1000 } },
+    looksFor: /^[IP]/,
+  },
+  {
+    rule: 'a worker learns the partition after the page arrived',
+    edits: [core('sync', 'partition ?? (await locate(sample))', "partition ?? { id: 'rid/0.0', ancestors: [] }")],
+    bounds: { ...LINEAGE, writes: 1, workers: 1, moved: 1 },
+    looksFor: /^I1/,
+  },
+];
+
 /** By section of protocol.md. */
-export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS };
-void SEEDED;
+export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES };

@@ -93,7 +93,7 @@ export class Stage {
     if (this.bounds.start !== 'empty') {
       const { values } = await this.#store.generations(keys.generations, FIELDS);
       for (const key of this.records.keys()) {
-        const mark = this.watermarkKey(partitionOf(this.bounds, 0, key).id);
+        const mark = this.watermarkKey(partitionOf(this.bounds, this.bounds.moved ?? 0, key).id);
         const found: Watermark = await this.#store.watermark(mark, values[0] ?? '');
         if (found.state === 'unknown') await this.#store.seed(mark, found.nonce, 0n);
       }

@@ -14,8 +14,15 @@ export interface Write {
 
 export type Running =
   | { readonly do: 'read'; readonly key: number; readonly least: number; readonly seen: number }
-  | { readonly do: 'page'; readonly versions: readonly (readonly [key: number, version: number])[] }
-  | { readonly do: 'bump' };
+  | {
+      readonly do: 'page';
+      readonly versions: readonly (readonly [key: number, version: number])[];
+      /** Whose feed it is of, and after how many splits and merges it was delivered. */
+      readonly feed: readonly number[];
+      readonly layout: number;
+    }
+  /** `mends`: which failover it makes good, 0: none. */
+  | { readonly do: 'bump'; readonly mends: number };
 
 export interface World {
   readonly now: number;
@@ -23,6 +30,8 @@ export interface World {
   readonly log: readonly Write[];
   /** Lengths of the log at the splits and merges so far. */
   readonly moves: readonly number[];
+  /** A feed of the partitions of now has delivered something, so those of before save no checkpoint any more. */
+  readonly isTakenOver: boolean;
   /** By key: up to where its feed was delivered for good. */
   readonly checkpoints: readonly number[];
   /** By key: the highest change whose page was handled. */
@@ -38,8 +47,8 @@ export interface World {
   readonly left: Left;
   /** By shard: its slots when the replica stalled. */
   readonly stalled: readonly (readonly number[] | undefined)[];
-  /** Not made old yet after a failover. */
-  readonly isRolledBack: boolean;
+  /** The number of the failover after which all was not made old yet; 0: there is none. */
+  readonly rolledBack: number;
   /** How far the clock of the generations' shard is behind. */
   readonly skewMs: number;
 }
@@ -65,13 +74,14 @@ export function keyOf(world: World): string {
   const running = world.running.map((each) => {
     if (each === undefined) return '';
     if (each.do === 'read') return `r${each.key}.${each.least}.${each.seen}`;
-    return each.do === 'page' ? `p${each.versions.join('.')}` : 'b';
+    return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}` : `b${each.mends}`;
   });
   return [
     world.now,
     world.drawn,
     log.map(({ key, isGone, at }) => `${key}${isGone ? '-' : '+'}${at}`).join(),
     world.moves.join(),
+    world.isTakenOver ? 1 : 0,
     world.checkpoints.join(),
     world.completed.join(),
     world.shown.join(),
@@ -80,7 +90,7 @@ export function keyOf(world: World): string {
     world.begun.join(),
     Object.values(left).join(),
     world.stalled.map((slots) => slots?.join('.') ?? '').join(),
-    world.isRolledBack ? 1 : 0,
+    world.rolledBack,
     world.skewMs,
   ].join('|');
 }
