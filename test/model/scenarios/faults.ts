@@ -81,11 +81,10 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     for (const [i, place] of places.entries()) slots[place] = old[i] ?? stage.shelf.empty;
     const after = spent(state, { failovers: left.failovers.with(at, count - 1) });
     const cached = state.world.cached.map(() => 0);
-    const shown = state.world.shown.map(() => 0);
     const failed = Object.values(bounds.failovers ?? {}).reduce((sum, times) => sum + times, 0);
     const rolledBack = 1 + failed - left.failovers.reduce((sum, times) => sum + times, 0);
     const skewMs = shard === 'generations' ? (bounds.skewMs ?? 0) : state.world.skewMs;
-    const world = { ...after.world, cached, shown, stalled: stalled.with(at, undefined), rolledBack, skewMs };
+    const world = { ...after.world, cached, stalled: stalled.with(at, undefined), rolledBack, skewMs };
     const to = { ...after, slots: stage.expired(slots, now), world };
     return [{ to, label: () => `the replica of the ${shard} takes over` }];
   });

@@ -1,5 +1,5 @@
 // The invariants (docs/consistency.md): I1 nothing older than a completed invalidation can be hit; I2 once all is quiet,
-// what is cached is what the source has; I4 what is cached of a key never goes back until it is lost; I5 one holder of a
+// what is cached is what the source has; I4 what is cached of a key never goes back until it is dropped; I5 one holder of a
 // lease, and only it fills, once; I7 a watermark never falls but to unknown; L once all is quiet, two reads end in a hit.
 
 import { asOfOf } from '../../../src/core/record.ts';
@@ -57,12 +57,13 @@ function isNeverLost({ bounds: { watermarkLosses = 0, flushes = 0, failovers } }
   return watermarkLosses + flushes === 0 && failovers === undefined;
 }
 
-/** Notes the highest version cached of each key; a bump begins anew. */
+/** Notes the highest version cached of each key. A bump begins anew, and so does a lease that drops a value. */
 export function noteCached(model: ItemsModel, state: State, { method }: Call): State {
   const { world } = state;
-  if (method !== 'fill' && method !== 'bump') return state;
+  if (method !== 'fill' && method !== 'bump' && method !== 'lease') return state;
   const cached = world.cached.map((highest, key) => {
-    return method === 'bump' ? 0 : Math.max(highest, cachedVersion(model, state, key) ?? 0);
+    const version = method === 'bump' ? 0 : cachedVersion(model, state, key);
+    return method === 'fill' ? Math.max(highest, version ?? 0) : version === undefined ? 0 : Math.min(highest, version);
   });
   return cached.every((version, key) => version === world.cached[key])
     ? state
@@ -94,9 +95,9 @@ function findLife(model: ItemsModel, state: State): string | undefined {
   for (let key = 0; key < model.bounds.keys; key++) {
     let at: State | undefined = state;
     let sight: Sight | undefined;
-    // It may take one read to find the watermark missing, one to seed it, and one to see what that one filled.
+    // One read may find the watermark missing, the next one seed it, and one more fill; then one hits.
     for (let turn = 0; turn < 4; turn++) {
-      const read = readAlone(model, later(model, at), key, turn);
+      const read = readAlone(model, turn < 3 ? later(model, at) : at, key, turn);
       if (read === undefined) return undefined;
       [at, sight] = read;
     }
@@ -115,16 +116,17 @@ function later(model: ItemsModel, state: State): State {
   return model.passed(state, state.world.now + ms);
 }
 
+/** A read, and what it leaves to do behind it. */
 function readAlone(model: ItemsModel, from: State, key: number, serial: number): [State, Sight] | undefined {
   const { stage, calm } = model;
   let state = stage.begin(from, calm, { do: 'read', key: [nameOf(key)], serial, isReload: false });
-  for (;;) {
-    const next = state && stage.node(state, calm).pending[0];
-    if (state === undefined || next === undefined) return undefined;
+  let sight = FAILED;
+  while (state !== undefined) {
+    const next = stage.node(state, calm).pending[0];
+    if (next === undefined) return [state, sight];
     const taken = model.alone(state, next.index, next.call);
-    if (taken === undefined) return undefined;
-    state = taken.state;
-    if (taken.done !== undefined) return 'value' in taken.done ? [state, taken.done.value as Sight] : [state, FAILED];
+    if (taken?.done !== undefined && 'value' in taken.done) sight = taken.done.value as Sight;
+    state = taken?.state;
   }
 }
 

@@ -124,7 +124,7 @@ export class ItemsModel implements Model<State> {
     if ((world.begun[actor] ?? 0) >= (this.bounds.reads ?? 1)) return;
     for (let key = 0; key < this.bounds.keys; key++) {
       const least = world.rolledBack > 0 ? 0 : (world.completed[key] ?? 0);
-      const running: Running = { do: 'read', key, least, seen: world.rolledBack > 0 ? 0 : (world.shown[key] ?? 0) };
+      const running: Running = { do: 'read', key, least };
       for (const isReload of this.bounds.isReloading ? [false, true] : [false]) {
         const task: Task = { do: 'read', key: [nameOf(key)], serial: world.begun[actor] ?? 0, isReload };
         const to = this.begin(state, actor, task, running);
@@ -286,12 +286,7 @@ export class ItemsModel implements Model<State> {
     return [{ to, label: () => `${said()}; all is old` }];
   }
 
-  #shown(
-    state: State,
-    { key, least, seen }: Extract<Running, { do: 'read' }>,
-    done: Done,
-    said: () => string,
-  ): ItemsStep {
+  #shown(state: State, { key, least }: Extract<Running, { do: 'read' }>, done: Done, said: () => string): ItemsStep {
     if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
     const { how, n, guarantee } = done.value as Sight;
     const label = () => `${said()}; ${how} of ${nameOf(key)}@${n}`;
@@ -299,11 +294,8 @@ export class ItemsModel implements Model<State> {
     const { world } = state;
     // A hit on nothing shows some delete, and which one is not told.
     const version = n > 0 ? n : world.log.findLastIndex((write) => write.key === key && write.isGone) + 1;
-    const least2 = Math.max(least, seen);
-    const broken =
-      version < least2 ? `I1: a hit shows ${nameOf(key)}@${n} although ${least2} was told before` : undefined;
-    const shown = world.shown.with(key, Math.max(world.shown[key] ?? 0, version));
-    return { to: { ...state, world: { ...world, shown } }, label, broken };
+    const broken = version < least ? `I1: a hit shows ${nameOf(key)}@${n} although ${least} was completed` : undefined;
+    return { to: state, label, broken };
   }
 
   #delivered(
@@ -343,7 +335,6 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
     isTakenOver: true,
     checkpoints: zeros,
     completed: zeros,
-    shown: zeros,
     cached: zeros,
     running: stage.names.map(() => undefined),
     begun: stage.names.map(() => 0),

@@ -13,7 +13,7 @@ export interface Write {
 }
 
 export type Running =
-  | { readonly do: 'read'; readonly key: number; readonly least: number; readonly seen: number }
+  | { readonly do: 'read'; readonly key: number; readonly least: number }
   | {
       readonly do: 'page';
       readonly versions: readonly (readonly [key: number, version: number])[];
@@ -36,9 +36,7 @@ export interface World {
   readonly checkpoints: readonly number[];
   /** By key: the highest change whose page was handled. */
   readonly completed: readonly number[];
-  /** By key: the highest version that a hit showed. */
-  readonly shown: readonly number[];
-  /** By key: the highest version cached since it was last lost. */
+  /** By key: the highest version cached since it was last dropped. */
   readonly cached: readonly number[];
   /** By process. */
   readonly running: readonly (Running | undefined)[];
@@ -73,7 +71,7 @@ export function keyOf(world: World): string {
   const { left, log } = world;
   const running = world.running.map((each) => {
     if (each === undefined) return '';
-    if (each.do === 'read') return `r${each.key}.${each.least}.${each.seen}`;
+    if (each.do === 'read') return `r${each.key}.${each.least}`;
     return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}` : `b${each.mends}`;
   });
   return [
@@ -84,7 +82,6 @@ export function keyOf(world: World): string {
     world.isTakenOver ? 1 : 0,
     world.checkpoints.join(),
     world.completed.join(),
-    world.shown.join(),
     world.cached.join(),
     running.join(),
     world.begun.join(),
