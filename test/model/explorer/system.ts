@@ -202,7 +202,7 @@ export function isLive(setup: Setup, entry: Entry, values: ReadonlyMap<string, s
     entities: [entity],
     ttlMs: 0,
   });
-  return hasStamp(entry, stamp(entity, { sentAt: 0, storeTimeMs: 0, values }));
+  return hasStamp(entry, stamp(entity, { sentAt: 0, storeTimeMs: 0, values, purges: undefined }));
 }
 
 export { createMemoryStore };
