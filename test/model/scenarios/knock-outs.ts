@@ -73,9 +73,9 @@ const ITEMS: readonly KnockOut[] = [
     edits: [
       core(
         'lease',
-        'const [lease, snapshot] = await Promise.all',
+        'const [first, snapshot] = await Promise.all',
         `Object.assign(deps.keys, { early: await store.watermark('wf:x:hw:{cosmos}:rid/0.0', generations.ofSource('cosmos', guess)) });
-        const [lease, snapshot] = await Promise.all`,
+        const [first, snapshot] = await Promise.all`,
       ),
       core(
         'confirm',
@@ -234,7 +234,7 @@ const GENERATIONS: readonly KnockOut[] = [
   },
   {
     rule: 'a bump is complete after T',
-    edits: [core('generations', 'await clock.sleep(options.ttlMs);', '')],
+    edits: [core('generations', 'await write(bumped);\n    await clock.sleep(options.ttlMs);', 'await write(bumped);')],
     bounds: { ...FAILOVER, reads: 2 },
     looksFor: /^I1/,
   },
@@ -269,8 +269,8 @@ const GENERATIONS: readonly KnockOut[] = [
     edits: [
       core(
         'look-up',
-        'entry !== undefined && hasStamp(entry, generations.stamp(entity, snapshot, marks))',
-        'entry !== undefined',
+        'entry === undefined || !hasStamp(entry, generations.stamp(entity, snapshot, marks))',
+        'entry === undefined',
       ),
     ],
     bounds: FAILOVER,
