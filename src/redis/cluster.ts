@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import { messageOf, WarmfeedError } from '../core/errors.ts';
+import { readable } from './gets.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { type NodeConnectionOptions, retryDelay } from './target.ts';
 
@@ -208,6 +209,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
     client,
     nodes: () => [...nodes.values(), ...newcomers.values()],
     send,
+    get: (key: string) => readable(send(key, (on) => on.getBuffer(key))),
     primaries: () =>
       Array.from(primaries, (address) => nodes.get(address)).map((on) => (on?.status === 'ready' ? on : undefined)),
     ready: () => isSettled && isServing(),

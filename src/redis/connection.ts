@@ -5,6 +5,7 @@
 import { type Cluster, Redis } from 'ioredis';
 import type { WarmfeedError } from '../core/errors.ts';
 import { createClusterConnection } from './cluster.ts';
+import { createGets, readable } from './gets.ts';
 import { createIdentity, type Identity, type TokenSource } from './identity.ts';
 import { createReporter, type NodeConnectionOptions, nodeOptions, parseUrl, retryDelay } from './target.ts';
 
@@ -30,6 +31,11 @@ export interface RedisConnection {
   readonly client: Redis | Cluster;
   /** Runs `command` on the node that has the key; a second time only after a node that refused it named another. */
   send<T>(key: string, command: (node: Redis) => Promise<T>): Promise<T>;
+  /**
+   * What a key holds; of reads of one tick there is one command where one server has all keys.
+   * @throws WarmfeedError STORE_*
+   */
+  get(key: string): Promise<Uint8Array | undefined>;
   /** All connections there are, connected or not. */
   nodes(): readonly Redis[];
   /** The nodes that have keys; undefined: one that is not connected. */
@@ -52,11 +58,14 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     tokens && createIdentity({ tokens, nodes: () => connection.nodes(), onError: (error) => reporter.report(error) });
   const common = { target, node, reporter, identity, onReady };
   const connection: RedisConnection =
-    clustering === 'OSSCluster' ? createClusterConnection(common) : createSingleConnection(common);
+    clustering === 'OSSCluster'
+      ? createClusterConnection(common)
+      : createSingleConnection(common, clustering === 'NoCluster');
   return connection;
 }
 
-function createSingleConnection(options: NodeConnectionOptions) {
+/** @param isOne whether it is one server, not a proxy of many */
+function createSingleConnection(options: NodeConnectionOptions, isOne: boolean): RedisConnection {
   const { target, node, reporter, identity, onReady } = options;
   const { host, port, db, isEncrypted } = target;
   const client = new Redis({
@@ -79,17 +88,23 @@ function createSingleConnection(options: NodeConnectionOptions) {
   // A first token takes its time too.
   const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
+  const gets = createGets(client);
 
   return {
     client,
     nodes: () => [client],
-    send: <T>(_: string, command: (on: Redis) => Promise<T>) => command(client),
+    send<T>(_: string, command: (on: Redis) => Promise<T>) {
+      gets.flush();
+      return command(client);
+    },
+    get: isOne ? gets.get : (key) => readable(client.getBuffer(key)),
     primaries: () => [isReady() ? client : undefined],
     ready: isReady,
     settled: () => first,
     async close() {
       identity?.stop();
       // QUIT lets the replies that are due come in.
+      gets.flush();
       if (isReady()) await client.quit().catch(() => undefined);
       client.disconnect();
     },
