@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import { messageOf, WarmfeedError } from '../core/errors.ts';
+import { readable } from './gets.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { createListeners, type NodeConnectionOptions, retryDelay } from './target.ts';
 
@@ -214,6 +215,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
     client,
     nodes: () => [...nodes.values(), ...newcomers.values()],
     send,
+    get: (key: string) => readable(send(key, (on) => on.getBuffer(key))),
     primaries: () =>
       Array.from(primaries, (address) => nodes.get(address)).map((on) => (on?.status === 'ready' ? on : undefined)),
     nodeOf(key: string) {

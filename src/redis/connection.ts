@@ -5,6 +5,7 @@
 import { type Cluster, Redis } from 'ioredis';
 import type { WarmfeedError } from '../core/errors.ts';
 import { createClusterConnection } from './cluster.ts';
+import { createGets, readable } from './gets.ts';
 import { createIdentity, type Identity, type TokenSource } from './identity.ts';
 import {
   createListeners,
@@ -39,6 +40,11 @@ export interface RedisConnection {
   readonly ordered: boolean;
   /** Runs `command` on the node that has the key; a second time only after a node that refused it named another. */
   send<T>(key: string, command: (node: Redis) => Promise<T>): Promise<T>;
+  /**
+   * What a key holds; of reads of one tick there is one command where one server has all keys.
+   * @throws WarmfeedError STORE_*
+   */
+  get(key: string): Promise<Uint8Array | undefined>;
   /** All connections there are, connected or not. */
   nodes(): readonly Redis[];
   /** The nodes that have keys; undefined: one that is not connected. */
@@ -67,12 +73,12 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
   const connection: RedisConnection =
     clustering === 'OSSCluster'
       ? { ...createClusterConnection(common), ordered: false }
-      : // Behind a proxy each call goes to the shard that has its key.
-        { ...createSingleConnection(common), ordered: clustering === 'NoCluster' };
+      : createSingleConnection(common, clustering === 'NoCluster');
   return connection;
 }
 
-function createSingleConnection(options: NodeConnectionOptions) {
+/** @param isOne whether it is one server, not a proxy of many */
+function createSingleConnection(options: NodeConnectionOptions, isOne: boolean): RedisConnection {
   const { target, node, reporter, identity, onReady } = options;
   const { host, port, db, isEncrypted } = target;
   const client = new Redis({
@@ -97,11 +103,18 @@ function createSingleConnection(options: NodeConnectionOptions) {
   // A first token takes its time too.
   const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
+  const gets = createGets(client);
 
   return {
     client,
+    // Behind a proxy each call goes to the shard that has its key.
+    ordered: isOne,
     nodes: () => [client],
-    send: <T>(_: string, command: (on: Redis) => Promise<T>) => command(client),
+    send<T>(_: string, command: (on: Redis) => Promise<T>) {
+      gets.flush();
+      return command(client);
+    },
+    get: isOne ? gets.get : (key) => readable(client.getBuffer(key)),
     primaries: () => [isReady() ? client : undefined],
     nodeOf: () => (isReady() ? client : undefined),
     onNodes: listeners.add,
@@ -110,6 +123,7 @@ function createSingleConnection(options: NodeConnectionOptions) {
     async close() {
       identity?.stop();
       // QUIT lets the replies that are due come in.
+      gets.flush();
       if (isReady()) await client.quit().catch(() => undefined);
       client.disconnect();
     },

@@ -216,6 +216,14 @@ describe('redis', () => {
     proxy.close();
   });
 
+  test('reads of one tick are one command, and one alone is a GET', async () => {
+    await on.admin.config('RESETSTAT');
+    await Promise.all(Array.from({ length: 32 }, () => store.get(fresh())));
+    await store.get(fresh());
+    const sent = (await on.admin.info('commandstats')).match(/cmdstat_m?get:calls=\d+/g);
+    expect(sent?.toSorted()).toEqual(['cmdstat_get:calls=1', 'cmdstat_mget:calls=1']);
+  });
+
   test('large values', async () => {
     const key = fresh();
     const body = new Uint8Array(2_000_000).fill(0xc3);
