@@ -17,6 +17,7 @@ import { redisKeys } from './core/key.ts';
 import { longestLife } from './core/policy.ts';
 import { createReader } from './core/read.ts';
 import { createManyReader } from './core/read-many.ts';
+import type { OnRead } from './core/read-outcome.ts';
 import type { Sync } from './core/sync.ts';
 import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
@@ -97,7 +98,11 @@ function start(config: ResolvedConfig): void {
   const manyReader = createManyReader({ ...deps, reader });
   registerBatch({ entities, reader: manyReader });
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
-  registerEntities({ entities, reader, clientDirectives, onRead: telemetry.onRead });
+  const onRead: OnRead = (...read) => {
+    telemetry.onRead(...read);
+    notes.stats.onRead(...read);
+  };
+  registerEntities({ entities, reader, clientDirectives, onRead });
   const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
   const queryPart = startQueries(queries, {
     ...deps,
@@ -105,7 +110,7 @@ function start(config: ResolvedConfig): void {
     connection,
     settings,
     clientDirectives,
-    onRead: telemetry.onRead,
+    onRead,
   });
   const sessions = startSessions(config.sessions, {
     settings,
@@ -115,13 +120,19 @@ function start(config: ResolvedConfig): void {
     limits: guardLimits(settings),
     observe,
   });
-  startOps({ ...deps, notes, connection, entities, queries, content });
   const { changes } = queryPart;
   const feedDeps = {
     ...deps,
     traced: (sync: Sync, source: string) => telemetry.sync(sync, source),
     ...(changes && { queries: changes }),
+    pauses: notes.pauses,
+    failed: notes.failures.failed,
   };
+  const feeds = [
+    ...followContainers(watched, settings, feedDeps, stopping.signal),
+    ...followTables(polled, settings, feedDeps, stopping.signal),
+  ];
+  startOps({ ...deps, notes, connection, sources: { watched, polled }, feeds, queries, content });
   registerHealth({
     problems: [],
     checks: [
@@ -129,8 +140,7 @@ function start(config: ResolvedConfig): void {
       ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
       ...contentPart.checks,
       ...sessions.checks,
-      ...followContainers(watched, settings, feedDeps),
-      ...followTables(polled, settings, feedDeps, stopping.signal),
+      ...feeds,
     ],
   });
 
