@@ -132,7 +132,10 @@ function start(config: ResolvedConfig): void {
     ...followContainers(watched, settings, feedDeps, stopping.signal),
     ...followTables(polled, settings, feedDeps, stopping.signal),
   ];
-  startOps({ ...deps, notes, connection, sources: { watched, polled }, feeds, queries, content });
+  const ops = startOps(
+    { ...deps, notes, connection, sources: { watched, polled }, feeds, queries, content },
+    stopping.signal,
+  );
   registerHealth({
     problems: [],
     checks: [
@@ -146,7 +149,8 @@ function start(config: ResolvedConfig): void {
 
   app.hook.appTerminate(async () => {
     stopping.abort();
-    await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), queryPart.drain(), sessions.drain()]);
+    const parts = [reader, manyReader, contentPart, queryPart, sessions, ops];
+    await Promise.all(parts.map((part) => part.drain()));
     await closeSources();
     await notes.drain();
     await connection.close();

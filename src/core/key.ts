@@ -165,6 +165,8 @@ export function redisKeys(app: string) {
     deadLetters: `wf:${app}:dead`,
     /** Why the last fill of a record was refused, by the hash of its key. */
     refusal: (hash: string) => `wf:${app}:no:{${hash}}`,
+    warmJob: (id: string) => `wf:${app}:warm:{${id}}`,
+    warmJobs: `wf:${app}:warm`,
     /** Counts of ten seconds. */
     stats: (bucket: number) => `wf:${app}:st:{${bucket}}`,
     /** What the auditor counted: `<delay>:<verdict>`. */
