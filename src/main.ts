@@ -19,6 +19,7 @@ import { redisKeys } from './core/key.ts';
 import { longestLife } from './core/policy.ts';
 import { createReader } from './core/read.ts';
 import { createManyReader } from './core/read-many.ts';
+import type { OnRead } from './core/read-outcome.ts';
 import type { Sync } from './core/sync.ts';
 import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
@@ -100,7 +101,11 @@ function start(config: ResolvedConfig): void {
   const manyReader = createManyReader({ ...deps, reader });
   registerBatch({ entities, reader: manyReader });
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
-  registerEntities({ entities, reader, clientDirectives, onRead: telemetry.onRead });
+  const onRead: OnRead = (...read) => {
+    telemetry.onRead(...read);
+    notes.stats.onRead(...read);
+  };
+  registerEntities({ entities, reader, clientDirectives, onRead });
   const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
   const queryPart = startQueries(queries, {
     ...deps,
@@ -108,7 +113,7 @@ function start(config: ResolvedConfig): void {
     connection,
     settings,
     clientDirectives,
-    onRead: telemetry.onRead,
+    onRead,
   });
   const sessions = startSessions(config.sessions, {
     settings,
@@ -118,14 +123,23 @@ function start(config: ResolvedConfig): void {
     limits: guardLimits(settings),
     observe,
   });
-  startOps({ ...deps, notes, connection, entities, queries, content });
   const { changes } = queryPart;
   const feedDeps = {
     ...deps,
     ...startAudit({ ...deps, settings, connection, entities }, stopping.signal),
     traced: (sync: Sync, source: string) => telemetry.sync(sync, source),
     ...(changes && { queries: changes }),
+    pauses: notes.pauses,
+    failed: notes.failures.failed,
   };
+  const feeds = [
+    ...followContainers(watched, settings, feedDeps, stopping.signal),
+    ...followTables(polled, settings, feedDeps, stopping.signal),
+  ];
+  const ops = startOps(
+    { ...deps, notes, connection, sources: { watched, polled }, feeds, queries, content },
+    stopping.signal,
+  );
   registerHealth({
     problems: [],
     checks: [
@@ -133,14 +147,14 @@ function start(config: ResolvedConfig): void {
       ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
       ...contentPart.checks,
       ...sessions.checks,
-      ...followContainers(watched, settings, feedDeps),
-      ...followTables(polled, settings, feedDeps, stopping.signal),
+      ...feeds,
     ],
   });
 
   app.hook.appTerminate(async () => {
     stopping.abort();
-    await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), queryPart.drain(), sessions.drain()]);
+    const parts = [reader, manyReader, contentPart, queryPart, sessions, ops];
+    await Promise.all(parts.map((part) => part.drain()));
     await closeSources();
     await notes.drain();
     await connection.close();

@@ -8,6 +8,7 @@ import type { Generations, Snapshot } from './generations.ts';
 import { type Key, keyText, type RedisKeys } from './key.ts';
 import type { OpsStore, SeenWatermark } from './ops-ports.ts';
 import type { PartitionNotes } from './partition-notes.ts';
+import type { Pauses } from './pauses.ts';
 import type { Entropy, PurgeMode, Source, SourceRead, Store } from './ports.ts';
 import { type Purges, purgedHow, purgesOf } from './purges.ts';
 import {
@@ -44,6 +45,7 @@ export interface ExplainDeps {
   readonly generations: Generations;
   readonly refusals: Refusals;
   readonly partitions: PartitionNotes;
+  readonly pauses: Pauses;
   readonly entropy: Entropy;
   /** An ETag as clients see it. */
   readonly etagText: (etag: Uint8Array) => string;
@@ -103,7 +105,7 @@ export function createExplain(deps: ExplainDeps) {
       lease: leaseOf(found, leaseMs),
       lastRefusal: refused ?? null,
       purges: purgesFor(kept, found),
-      source: asked.source === undefined ? null : { name: asked.source.name, read: read ? told(read, found) : null },
+      source: asked.source === undefined ? null : await sourceOf(asked.source, found, read),
     };
   };
 
@@ -128,7 +130,13 @@ export function createExplain(deps: ExplainDeps) {
     const isBare = identity === undefined || identity.every((byte) => byte === 0);
     const partition = isBare ? (answered[0] ?? only(ids)) : ids.find((id) => equalBytes(hash64(id), identity));
     if (partition === undefined) return { partition: null, watermark: null };
-    return { partition, watermark: shown(await deps.ops.watermark(keys.watermark(source.name, partition))) };
+    return { partition, watermark: shownWatermark(await deps.ops.watermark(keys.watermark(source.name, partition))) };
+  }
+
+  async function sourceOf({ name }: Source, found: Found, read: ReadOutcome | undefined) {
+    const pause = await deps.pauses.of(name);
+    const paused = pause === undefined ? null : { at: iso(pause.at), by: pause.by };
+    return { name, paused, read: read ? told(read, found) : null };
   }
 
   async function readSource(entity: Entity, key: Key): Promise<ReadOutcome> {
@@ -344,7 +352,7 @@ function leaseOf({ control, nowMs }: Found, leaseMs: number) {
   return { ageMs: Math.max(0, leaseMs - leftMs), leftMs };
 }
 
-function shown(watermark: SeenWatermark) {
+export function shownWatermark(watermark: SeenWatermark) {
   switch (watermark.state) {
     case 'known':
       return { state: watermark.state, position: String(watermark.position), ageMs: null };

@@ -115,7 +115,7 @@ export interface Source {
   /** Grouped read: answers in the order of the keys. @throws WarmfeedError SOURCE_* when any key cannot be read */
   readMany(keys: readonly Key[], options?: ReadOptions): Promise<readonly SourceRead[]>;
   /** Keys from end to end, in pages: every item that is there during the whole of it. @throws WarmfeedError SOURCE_* */
-  scan(page: { readonly continuation?: string; readonly limit: number }): Promise<ScannedPage>;
+  scan(page: ScanRequest): Promise<ScannedPage>;
   /** Undefined: it runs no queries. */
   readonly query?: RunQuery;
   /** Whether its changes are told; undefined: always. @throws WarmfeedError SOURCE_* */
@@ -161,6 +161,13 @@ export interface LogPage {
    * transaction. They come again.
    */
   readonly early: readonly { readonly transaction: string; readonly item: unknown }[];
+}
+
+export interface ScanRequest {
+  readonly continuation?: string;
+  readonly limit: number;
+  /** Only what was written since, milliseconds since the epoch; sources that do not know give everything. */
+  readonly since?: number;
 }
 
 export interface ScannedPage {

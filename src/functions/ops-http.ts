@@ -71,3 +71,15 @@ export function flagOf(parameters: ReadonlyMap<string, string>, name: string): b
   if (text !== 'true' && text !== 'false') throw new WarmfeedError('BAD_REQUEST', `${name} must be true or false`);
   return text === 'true';
 }
+
+/** @throws WarmfeedError BAD_REQUEST */
+export function numberOf(
+  parameters: ReadonlyMap<string, string>,
+  name: string,
+  { least, most, usual }: { least: number; most: number; usual: number },
+): number {
+  const text = parameters.get(name) ?? String(usual);
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : -1;
+  if (number >= least && number <= most) return number;
+  throw new WarmfeedError('BAD_REQUEST', `${name} must be a whole number from ${least} to ${most}`);
+}

@@ -6,7 +6,7 @@ import { type Key, parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/policy.ts';
 import type { Query } from '../core/query.ts';
 import type { QueryReader } from '../core/query-read.ts';
-import type { ReadAnswer } from '../core/read.ts';
+import type { OnRead } from '../core/read-outcome.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 import { parametersOf } from './parameters.ts';
 
@@ -14,8 +14,7 @@ export interface QueryRoutes {
   readonly queries: readonly Query[];
   readonly reader: QueryReader;
   readonly clientDirectives: 'honour' | 'ignore';
-  /** Told of every read; undefined: it failed. */
-  readonly onRead: (query: string, answer: ReadAnswer | undefined) => void;
+  readonly onRead: OnRead;
 }
 
 const CONTINUATION = 'continuation';
@@ -49,11 +48,12 @@ async function handle(
   if (query === undefined) throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...queries.keys()].join(', ')}`);
   const key = queryKeyOf(query, request);
   const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
+  const began = performance.now();
   const answer = await reader.read({ entity: query, key, directives }).catch((error: unknown) => {
-    onRead(query.name, undefined);
+    onRead(query.name, undefined, performance.now() - began);
     throw error;
   });
-  onRead(query.name, answer);
+  onRead(query.name, answer, performance.now() - began);
   return answerRead(request, query, answer);
 }
 

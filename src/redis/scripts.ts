@@ -42,6 +42,8 @@ import sessionRead from './lua/session-read.lua';
 import sessionSwap from './lua/session-swap.lua';
 import sessionUnlist from './lua/session-unlist.lua';
 import soften from './lua/soften.lua';
+import warmStep from './lua/warm-step.lua';
+import warmTurn from './lua/warm-turn.lua';
 import watermark from './lua/watermark.lua';
 
 interface Script {
@@ -83,6 +85,8 @@ export const SCRIPTS = {
   'session-swap': script(sessionSwap, 4),
   'session-unlist': script(sessionUnlist, 2),
   soften: script(soften, 1),
+  'warm-step': script(warmStep, 4),
+  'warm-turn': script(warmTurn, undefined),
   watermark: script(watermark, 2),
 } as const satisfies Record<string, Script>;
 

@@ -12,6 +12,7 @@ import type {
   QueryStatement,
   ReadOptions,
   ScannedPage,
+  ScanRequest,
   Source,
   SourceRead,
 } from '../core/ports.ts';
@@ -207,7 +208,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     throw failed('SOURCE_REJECTED', `its partition key is not ${partitionKey.join(', ')}`);
   }
 
-  async function scan(page: { continuation?: string; limit: number }): Promise<ScannedPage> {
+  async function scan(page: ScanRequest): Promise<ScannedPage> {
     try {
       return await scanKeys(await open(), partitionKey, page, deadline(requestTimeoutMs));
     } catch (error) {

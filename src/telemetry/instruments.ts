@@ -3,7 +3,8 @@
 
 import type { Meter } from '@opentelemetry/api';
 import type { BatchReport, CacheEvent } from '../core/ports.ts';
-import { type BreakerState, codeOf, READ_OUTCOMES, type ReadCounts } from './terms.ts';
+import { READ_OUTCOMES } from '../core/read-outcome.ts';
+import { type BreakerState, codeOf, type ReadCounts } from './terms.ts';
 
 /** What is kept outside and looked at when it is exported. */
 export interface Watched {

@@ -14,21 +14,9 @@ export interface TelemetryOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export type ReadOutcome = (typeof READ_OUTCOMES)[number];
 /** Counts by entity, in the order of READ_OUTCOMES. */
 export type ReadCounts = ReadonlyMap<string, readonly number[]>;
 
-export const READ_OUTCOMES = [
-  'hit',
-  'stale',
-  'stale-if-error',
-  'miss',
-  'joined',
-  'reload',
-  'bypass',
-  'not-cached',
-  'error',
-] as const;
 export type BreakerState = 'closed' | 'half-open' | 'open';
 
 /** How an error is called in metrics and traces: its code, as a message may name hosts or keys. */

@@ -185,4 +185,10 @@ describe('POST /ops/purge', () => {
       expect([color, await verdict('widget/eu/odd')]).toEqual([color, 'purged']);
     }
   });
+
+  it('nothing of all that went through the keys of Redis', async () => {
+    const stats = await stack.redis.info('commandstats');
+    expect(stats).toContain('cmdstat_get:');
+    expect(stats).not.toMatch(/cmdstat_(keys|scan|hscan|sscan|zscan|flushall|flushdb)/);
+  });
 });

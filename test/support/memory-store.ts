@@ -264,7 +264,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
 
   function purge(key: string, { names, mode, seen, keepMs }: PurgeRequest): number | undefined {
     const hash = hashOf(key);
-    const time = Math.max(now(), Math.ceil(seen), Number(hash.get('purged') ?? 0) + 1);
+    const purgedAt = Math.max(now(), Math.ceil(seen), Number(hash.get('purged') ?? 0) + 1);
     const listed = (hash.get('purges') ?? '').split('\n').flatMap((line) => {
       const [drop, stale, till, name] = /^(\d+) (\d+) (\d+) (.+)$/.exec(line)?.slice(1) ?? [];
       return name === undefined ? [] : [{ drop, stale, till: Number(till), name }];
@@ -273,14 +273,14 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     const added = [...new Set(names)].map((name) => {
       const { drop = '0', stale = '0' } = listed.find((each) => each.name === name) ?? {};
       return mode === 'drop'
-        ? { drop: time, stale, till: time + keepMs, name }
-        : { drop, stale: time, till: time + keepMs, name };
+        ? { drop: purgedAt, stale, till: purgedAt + keepMs, name }
+        : { drop, stale: purgedAt, till: purgedAt + keepMs, name };
     });
     const all = [...kept, ...added];
     if (all.length > MOST_PURGES) return undefined;
-    hash.set('purged', String(time));
+    hash.set('purged', String(purgedAt));
     hash.set('purges', all.map(({ drop, stale, till, name }) => `${drop} ${stale} ${till} ${name}\n`).join(''));
-    return time;
+    return purgedAt;
   }
 
   function soften(key: string): boolean {

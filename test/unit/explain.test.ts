@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createExplain } from '../../src/core/explain.ts';
 import type { Key } from '../../src/core/key.ts';
 import { createPartitionNotes } from '../../src/core/partition-notes.ts';
+import { createPauses } from '../../src/core/pauses.ts';
 import type { CacheEvent, FillRequest, Store } from '../../src/core/ports.ts';
 import { createRefusals, MEANINGS, type Refused } from '../../src/core/refusals.ts';
 import { createMemoryOpsStore } from '../support/memory-ops-store.ts';
@@ -14,11 +15,13 @@ function setUp(options: WorldOptions = {}) {
   const refusals = createRefusals(notes);
   const partitions = createPartitionNotes(notes);
   const { deps } = world.process();
+  const pauses = createPauses({ ops, keys: world.keys, clock: world.clock });
   const explain = createExplain({
     ...deps,
     ops,
     refusals,
     partitions,
+    pauses,
     etagText: (etag) => Buffer.from(etag).toString('hex'),
     leaseMs: deps.options.leaseMs,
   });
