@@ -16,18 +16,22 @@ type FeedDeps = Omit<SyncDeps, 'source' | 'entities'> & { readonly traced: (sync
 /** @returns how each feed stands */
 export function followContainers(watched: OpenedSources['watched'], settings: Settings, deps: FeedDeps): HealthCheck[] {
   const feeds = watched.map(({ definition, source, entities, prefix, fromBeginning }) => {
-    const waits = registerCosmosChanges(deps.traced(createSync({ ...deps, source, entities }), source.name), {
-      connection: definition.connectionName,
-      database: definition.database,
-      container: definition.container,
-      leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
-      leasePrefix: prefix,
-      mode: definition.changeFeedMode,
-      pollMs: settings.WARMFEED_FEED_POLL,
-      acquireMs: settings.WARMFEED_FEED_ACQUIRE,
-      batch: settings.WARMFEED_FEED_BATCH,
-      fromBeginning,
-    });
+    const waits = registerCosmosChanges(
+      deps.traced(createSync({ ...deps, source, entities }), source.name),
+      {
+        connection: definition.connectionName,
+        database: definition.database,
+        container: definition.container,
+        leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
+        leasePrefix: prefix,
+        mode: definition.changeFeedMode,
+        pollMs: settings.WARMFEED_FEED_POLL,
+        acquireMs: settings.WARMFEED_FEED_ACQUIRE,
+        batch: settings.WARMFEED_FEED_BATCH,
+        fromBeginning,
+      },
+      source.ready,
+    );
     const feed = { source: source.name, positions: () => source.feedPositions(), fromBeginning };
     return { waits, watch: createFeedWatch(feed, { ...deps, clock }) };
   });
