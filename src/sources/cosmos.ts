@@ -19,8 +19,9 @@ import type {
 import { type ChangeFeedMode, changeOf } from './cosmos-change.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
 import { isLagging, sourceError } from './cosmos-errors.ts';
-import { type Address, addressOf, expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+import { type Address, addressOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
 import { positionsIn } from './cosmos-leases.ts';
+import { createContainerLife, type DefaultTtl, expiryOf } from './cosmos-life.ts';
 import { createPartitions } from './cosmos-partitions.ts';
 import { type Answer, type Call, createRequest, type Group, type QueriedPage } from './cosmos-request.ts';
 import { scanKeys } from './cosmos-scan.ts';
@@ -48,6 +49,8 @@ export interface CosmosSourceOptions {
 }
 
 export interface CosmosSource extends Source {
+  /** Learns what changes do not tell of themselves. Before a page of them; never rejects. */
+  readonly ready: () => Promise<unknown>;
   /** See core/feed-watch.ts. @throws WarmfeedError SOURCE_* */
   feedPositions(): Promise<FeedPositions | string>;
 }
@@ -66,6 +69,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
   const tokens = new Map<string, RangeToken>();
   const open = async () => (await clients.get(connection, preferredLocations)).database(database).container(container);
   const partitions = createPartitions(name, open, requestTimeoutMs);
+  const life = createContainerLife(partitions.readContainer);
   const { request, query: queryPage } = createRequest({
     place: name,
     open,
@@ -75,7 +79,8 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
 
   async function read(key: Key, readOptions: ReadOptions = {}): Promise<SourceRead> {
     const { partition, id } = addressOf(partitionKey, key);
-    return readOf(await askFor({ partition, ids: [id] }, readOptions), id);
+    const [answer, defaultTtl] = await Promise.all([askFor({ partition, ids: [id] }, readOptions), life.defaultTtl()]);
+    return readOf(answer, id, defaultTtl);
   }
 
   async function readMany(keys: readonly Key[], readOptions: ReadOptions = {}): Promise<readonly SourceRead[]> {
@@ -92,12 +97,13 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     } finally {
       stop.abort();
     }
+    const defaultTtl = await life.defaultTtl();
     const counted = new Set<Group>();
     return places.map(({ group, id }) => {
       const answer = answers.get(group) as Answer;
       const units = counted.has(group) ? 0 : answer.units;
       counted.add(group);
-      return readOf({ ...answer, units }, id);
+      return readOf({ ...answer, units }, id, defaultTtl);
     });
   }
 
@@ -160,7 +166,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
         at,
         isTracked: true,
         continuation,
-        ...firstExpiry(rows),
+        ...firstExpiry(rows, await life.defaultTtl()),
       };
     } catch (error) {
       const failure = sourceError(name, error);
@@ -230,7 +236,8 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
   }
 
   function change(item: unknown): Change {
-    return changeOf(name, partitionKey, options.changeFeedMode, item);
+    const defaultTtl = life.known();
+    return changeOf({ place: name, partitionKey, mode: options.changeFeedMode, defaultTtl }, item);
   }
 
   function behind(cause?: unknown): WarmfeedError {
@@ -252,12 +259,13 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     check,
     floor: floorOf,
     change,
+    ready: life.defaultTtl,
     feedPositions,
   };
 }
 
-function firstExpiry(rows: readonly Document[]): { expiresAt?: number } {
-  const times = rows.flatMap((row) => (isObject(row) ? (expiryOf(row).expiresAt ?? []) : []));
+function firstExpiry(rows: readonly Document[], defaultTtl: DefaultTtl): { expiresAt?: number } {
+  const times = rows.flatMap((row) => (isObject(row) ? (expiryOf(row, defaultTtl).expiresAt ?? []) : []));
   return times.length === 0 ? {} : { expiresAt: Math.min(...times) };
 }
 
@@ -270,11 +278,11 @@ function isAt({ partition, asOf }: Pick<Answer, 'partition' | 'asOf'>, floor: Fl
   return true;
 }
 
-function readOf({ partition, asOf, found, units }: Answer, id: string): SourceRead {
+function readOf({ partition, asOf, found, units }: Answer, id: string, defaultTtl: DefaultTtl): SourceRead {
   const document = found.get(id);
   const position = { asOf, version: asOf, partition, units };
   if (document === undefined) return { document, ...position };
-  return { document: withoutSystemProperties(document), ...position, ...expiryOf(document) };
+  return { document: withoutSystemProperties(document), ...position, ...expiryOf(document, defaultTtl) };
 }
 
 /** Groups of distinct ids, each for one request, and where each address is to be found. */

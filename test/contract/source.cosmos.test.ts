@@ -19,7 +19,7 @@ const BOUND_MS = 700;
 interface World {
   readonly emulator: CosmosEmulator;
   readonly admin: CosmosClient;
-  container(id: string, paths: readonly string[]): Promise<Container>;
+  container(id: string, paths: readonly string[], defaultTtl?: number): Promise<Container>;
   source(
     container: string,
     partitionKey: readonly string[],
@@ -36,11 +36,12 @@ async function createWorld(): Promise<World> {
   return {
     emulator,
     admin,
-    async container(id, paths) {
+    async container(id, paths, defaultTtl) {
       const kind = paths.length > 1 ? PartitionKeyKind.MultiHash : PartitionKeyKind.Hash;
       const { container } = await database.containers.create({
         id,
         partitionKey: { paths: [...paths], kind, version: 2 },
+        ...(defaultTtl === undefined ? {} : { defaultTtl }),
       });
       return container;
     },
@@ -413,20 +414,46 @@ describe('Cosmos DB', () => {
     });
   });
 
-  test('system properties are stripped, what looks like them is not; `ttl` tells when the item will go', async () => {
+  test('system properties are stripped, what looks like them is not', async () => {
     const container = await world.container('properties', ['/pk']);
     await expectSame(
       container,
       ['/pk'],
       [{ z: 1, id: 'a', pk: 'p', _type: 'x', nested: { _rid: 'mine' }, 10: 1, 2: 1, ttl: 60 }],
     );
-    const { resource: { _ts: writtenAt } = { _ts: 0 } } = await container.item('a', 'p').read<{ _ts: number }>();
-    const source = world.source('properties', ['/pk']);
-    const expiresAt = (writtenAt + 60) * 1000;
-    expect(await source.read(['p', 'a'])).toMatchObject({ expiresAt });
-    expect(source.change((await feedOf(container))[0])).toMatchObject({ expiresAt });
-    await container.items.upsert({ id: 'b', pk: 'p', ttl: -1 });
-    expect(await source.read(['p', 'b'])).not.toHaveProperty('expiresAt');
+  });
+
+  test.each([
+    ['off', undefined, [undefined, undefined, undefined]],
+    ['on', -1, [60, undefined, undefined]],
+    ['100 s', 100, [60, undefined, 100]],
+  ] as const)('when an item will go: by its `ttl`, or by that of its container (%s)', async (name, byDefault, lives) => {
+    const id = `life-${name}`;
+    const container = await world.container(id, ['/pk'], byDefault);
+    const ttls = [{ ttl: 60 }, { ttl: -1 }, {}];
+    for (const [n, ttl] of ttls.entries()) await container.items.upsert({ id: String(n), pk: 'p', ...ttl });
+    const source = world.source(id, ['/pk']);
+    await source.ready();
+    const items = (await feedOf(container)) as Record<string, number>[];
+    const expected = lives.map((life, n) =>
+      life === undefined ? undefined : ((items[n]?.['_ts'] ?? 0) + life) * 1000,
+    );
+    const keys = ttls.map((_, n): Key => ['p', String(n)]);
+    const expiries = (answers: readonly { expiresAt?: number | undefined }[]) =>
+      answers.map(({ expiresAt }) => expiresAt);
+    expect(expiries(await Promise.all(keys.map((key) => source.read(key))))).toEqual(expected);
+    expect(expiries(await source.readMany(keys))).toEqual(expected);
+    expect(expiries(items.map((item) => source.change(item)))).toEqual(expected);
+    const { keys: found, expiresAt } = (await source.query?.({
+      text: 'SELECT * FROM c',
+      values: {},
+      partition: ['p'],
+      maxRows: 9,
+      continuation: undefined,
+    })) ?? { keys: [] };
+    expect(found).toHaveLength(3);
+    const times = expected.flatMap((time) => time ?? []);
+    expect(expiresAt).toBe(times.length === 0 ? undefined : Math.min(...times));
   });
 
   test('grouped reads: one query for a logical partition, point reads for single keys, at most 16 at once', async () => {

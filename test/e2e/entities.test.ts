@@ -191,7 +191,8 @@ describe('bad input', () => {
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
     expect(answer.json['type']).toBe(`urn:warmfeed:problem:${code}`);
     expect(stack.sourceReads()).toBe(0);
-    expect(await stack.redis.dbsize()).toBe(before);
+    // Keys of before may have expired.
+    expect(await stack.redis.dbsize()).toBeLessThanOrEqual(before);
     stack.emulator.control.record(false);
   });
 

@@ -4,7 +4,6 @@ import {
   addressOf,
   containerRid,
   cosmosKeyColumns,
-  expiryOf,
   isPathSafe,
   keyOf,
   withoutSystemProperties,
@@ -78,13 +77,6 @@ test('system properties go, the rest stays in order', () => {
   expect(JSON.stringify(withoutSystemProperties(JSON.parse(text)))).toBe(
     '{"z":1,"id":"a","__proto__":{"x":1},"_mine":2,"b":5}',
   );
-});
-
-test('expiry', () => {
-  expect(expiryOf({ ttl: 10, _ts: 100 })).toEqual({ expiresAt: 110_000 });
-  for (const document of [{ _ts: 100 }, { ttl: -1, _ts: 100 }, { ttl: '10', _ts: 100 }, { ttl: Number.NaN, _ts: 1 }]) {
-    expect(expiryOf(document)).toEqual({});
-  }
 });
 
 test.each([
