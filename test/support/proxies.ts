@@ -7,6 +7,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 /** A TCP proxy that holds back each chunk from the server for a while, or until it is told to let go. */
 export async function startSlowProxy(port: number, delayMs: number) {
   let target = port;
+  let heldMs = delayMs;
   let gate: Promise<void> | undefined;
   let open = () => {};
   let refuses = false;
@@ -24,7 +25,7 @@ export async function startSlowProxy(port: number, delayMs: number) {
     }
     client.pipe(upstream);
     upstream.on('data', (chunk) => {
-      const pass = () => void setTimeout(() => client.write(chunk), delayMs);
+      const pass = () => void setTimeout(() => client.write(chunk), heldMs);
       if (gate === undefined) pass();
       else void gate.then(pass);
     });
@@ -45,6 +46,10 @@ export async function startSlowProxy(port: number, delayMs: number) {
     /** From now on new connections are cut off (or no longer are). */
     refuse(value: boolean) {
       refuses = value;
+    },
+    /** From now on each chunk is held back for so long. */
+    delay(ms: number) {
+      heldMs = ms;
     },
     /** Where new connections go from now on: an address that moves. */
     leadTo(other: number) {
