@@ -61,7 +61,8 @@ export function startLoad({ url, ids, write, readers = 8, pauseMs = 4 }: LoadOpt
     }
   });
   const writing = (async () => {
-    for (let i = 0; write !== undefined && !end.signal.aborted; i++) {
+    if (write === undefined) return;
+    for (let i = 0; !end.signal.aborted; i++) {
       const id = ids[(11 * i) % ids.length] ?? '';
       const n = (written.get(id) ?? 0) + 1;
       await write(id, n);
