@@ -78,6 +78,7 @@ export async function startRecordingProxy(target: URL) {
   let cut = false;
   let gate: Promise<void> | undefined;
   let held = 0;
+  let isHeld = (_: string): boolean => true;
   const server = createHttpServer((incoming, outgoing) => {
     requests.push({ method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers });
     if (cut) return void incoming.socket.destroy();
@@ -87,7 +88,7 @@ export async function startRecordingProxy(target: URL) {
         outgoing.writeHead(reply.statusCode ?? 502, reply.headers);
         reply.pipe(outgoing);
       };
-      if (gate === undefined) pass();
+      if (gate === undefined || !isHeld(url ?? '')) pass();
       else {
         held++;
         void gate.then(pass);
@@ -101,8 +102,9 @@ export async function startRecordingProxy(target: URL) {
   return {
     endpoint: `http://127.0.0.1:${portOf(server)}/`,
     requests,
-    /** From now on answers are made, but do not come through until what it returns is called. */
-    hold() {
+    /** From now on answers (to these paths) are made, but do not come through until what it returns is called. */
+    hold(concerns: (path: string) => boolean = () => true) {
+      isHeld = concerns;
       const opened = Promise.withResolvers<void>();
       gate = opened.promise;
       held = 0;
