@@ -8,6 +8,7 @@ import { messageOf, WarmfeedError } from '../core/errors.ts';
 import { readable } from './gets.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { createListeners, type NodeConnectionOptions, retryDelay } from './target.ts';
+import { watchPatiently } from './watchdog.ts';
 
 const REDIRECTIONS = 5;
 const TABLE_TIMEOUT_MS = 5000;
@@ -77,6 +78,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
   });
   client.on('+node', (added: Redis) => {
     identity?.equip(added);
+    watchPatiently(added);
     const address = addressOf(added);
     nodes.set(address, added);
     retire(newcomers.get(address));
@@ -198,6 +200,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
       retryStrategy: () => null,
     });
     identity?.equip(on);
+    watchPatiently(on);
     newcomers.set(address, on);
     on.on('error', (error: unknown) => reporter.report(error, address));
     on.on('end', () => {

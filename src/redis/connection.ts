@@ -15,6 +15,7 @@ import {
   parseUrl,
   retryDelay,
 } from './target.ts';
+import { watchPatiently } from './watchdog.ts';
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://` (TLS; the certificate must be the host name's). */
@@ -92,6 +93,7 @@ function createSingleConnection(options: NodeConnectionOptions, isOne: boolean):
     enableOfflineQueue: false,
     retryStrategy: retryDelay,
   });
+  watchPatiently(client);
   client.on('error', (error: unknown) => reporter.report(error));
   client.on('ready', () => {
     reporter.over();

@@ -261,3 +261,31 @@ test('the order of calls is what one server keeps, and what is behind a proxy do
   );
   expect(orders).toEqual([true, false]);
 });
+
+test('a process that stood still itself takes no server for dead: what came in meanwhile is read first', async () => {
+  const { url } = await server();
+  const { store, errors } = connect(url, { socketTimeoutMs: 100 });
+  await store.remember('k', 'v');
+  for (let i = 0; i < 5; i++) {
+    const asked = store.recall('k');
+    // It has been sent, and its answer waits in the socket.
+    await new Promise(setImmediate);
+    const end = performance.now() + 250;
+    while (performance.now() < end);
+    expect(await asked).toBe('v');
+  }
+  expect(errors).toEqual([]);
+});
+
+test('and one that is silent while the process listens is given up in time, also after it has answered some', async () => {
+  const redis = await server();
+  const { store, connection } = connect(redis.url, { socketTimeoutMs: 200 });
+  await store.remember('k', 'v');
+  process.kill(redis.pid() ?? 0, 'SIGSTOP');
+  const { ms, error } = await timed(store.recall('k'));
+  process.kill(redis.pid() ?? 0, 'SIGCONT');
+  expect(error).toMatchObject(unavailable);
+  expect(ms).toBeGreaterThan(150);
+  await until(() => connection.ready());
+  expect(await store.recall('k')).toBe('v');
+});
