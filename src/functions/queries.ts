@@ -4,6 +4,7 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Key, parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/policy.ts';
+import type { Source } from '../core/ports.ts';
 import type { Query } from '../core/query.ts';
 import type { QueryReader } from '../core/query-read.ts';
 import type { ReadAnswer } from '../core/read.ts';
@@ -58,11 +59,15 @@ async function handle(
   return answerRead(request, query, answer);
 }
 
+/** Only a query in one partition of Cosmos DB goes on after a page. */
+export function isPaged(query: Pick<Query, 'partition'> & { readonly source: Pick<Source, 'changesHold'> }): boolean {
+  return query.partition !== undefined && query.source.changesHold === 'documents';
+}
+
 /** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */
-function keyOf({ params, partition, source }: Query, given: URLSearchParams): Key {
-  // Only a query in one partition of Cosmos DB goes on after a page.
-  const pages = partition !== undefined && source.changesHold === 'documents';
-  const names = [...params.map((param) => param.name), ...(pages ? [CONTINUATION] : [])];
+function keyOf(query: Query, given: URLSearchParams): Key {
+  const { params } = query;
+  const names = [...params.map((param) => param.name), ...(isPaged(query) ? [CONTINUATION] : [])];
   for (const name of given.keys()) {
     if (!names.includes(name) && name !== KEY_PARAMETER) {
       throw new WarmfeedError(

@@ -121,6 +121,7 @@ describe('the package in a host', () => {
         'entities',
         'health-live',
         'health-ready',
+        'openapi',
         'queries',
         'session',
         'session-touch',
