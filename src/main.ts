@@ -4,6 +4,7 @@
 import { app } from '@azure/functions';
 import { openContent, startContent } from './compose/content.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
+import { startNotes, startOps } from './compose/ops.ts';
 import { openQueries, startQueries } from './compose/queries.ts';
 import { clock, entropy } from './compose/runtime.ts';
 import { startSessions } from './compose/sessions.ts';
@@ -13,8 +14,10 @@ import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve
 import { ConfigError, messageOf } from './core/errors.ts';
 import { createGenerations } from './core/generations.ts';
 import { redisKeys } from './core/key.ts';
+import { longestLife } from './core/policy.ts';
 import { createReader } from './core/read.ts';
 import { createManyReader } from './core/read-many.ts';
+import type { OnRead } from './core/read-outcome.ts';
 import type { Sync } from './core/sync.ts';
 import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
@@ -53,10 +56,6 @@ function start(config: ResolvedConfig): void {
     onError: (error) => console.error('telemetry:', messageOf(error)),
   });
   if (telemetry.isOn) registerTraceContext(telemetry.under);
-  const observe = observeAll(
-    createLog(() => clock.now()),
-    telemetry.observe,
-  );
   const keys = redisKeys(settings.WARMFEED_APP);
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
@@ -66,6 +65,12 @@ function start(config: ResolvedConfig): void {
     connectTimeoutMs: settings.WARMFEED_REDIS_CONNECT_TIMEOUT,
     onError: (error) => console.error(error.message),
   });
+  const notes = startNotes(connection, keys, (error) => observe({ kind: 'store-failed', during: 'notes', error }));
+  const observe = observeAll(
+    createLog(() => clock.now()),
+    telemetry.observe,
+    notes.observe,
+  );
   const store = telemetry.store(createRedisStore(connection, { deadLettersCap: settings.WARMFEED_DEAD_LETTERS }));
   const { watched, polled, clients, closeSources } = openSources(config, telemetry);
   const sources = [...watched, ...polled];
@@ -74,7 +79,8 @@ function start(config: ResolvedConfig): void {
   const queries = openQueries(config, entities);
   const kept = [...entities, ...queries, ...(content === undefined ? [] : [content])];
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
-  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs });
+  const longestLifeMs = longestLife(kept) + settings.WARMFEED_LEASE;
+  const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs, longestLifeMs });
   const options = {
     leaseMs: settings.WARMFEED_LEASE,
     fenceMs: settings.WARMFEED_FENCE,
@@ -93,7 +99,11 @@ function start(config: ResolvedConfig): void {
   const manyReader = createManyReader({ ...deps, reader });
   registerBatch({ entities, reader: manyReader });
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
-  registerEntities({ entities, reader, clientDirectives, onRead: telemetry.onRead });
+  const onRead: OnRead = (...read) => {
+    telemetry.onRead(...read);
+    notes.stats.onRead(...read);
+  };
+  registerEntities({ entities, reader, clientDirectives, onRead });
   const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
   const queryPart = startQueries(queries, {
     ...deps,
@@ -101,7 +111,7 @@ function start(config: ResolvedConfig): void {
     connection,
     settings,
     clientDirectives,
-    onRead: telemetry.onRead,
+    onRead,
   });
   const sessions = startSessions(config.sessions, {
     settings,
@@ -123,7 +133,14 @@ function start(config: ResolvedConfig): void {
     ...deps,
     traced: (sync: Sync, source: string) => telemetry.sync(sync, source),
     ...(changes && { queries: changes }),
+    pauses: notes.pauses,
+    failed: notes.failures.failed,
   };
+  const feeds = [
+    ...followContainers(watched, settings, feedDeps, stopping.signal),
+    ...followTables(polled, settings, feedDeps, stopping.signal),
+  ];
+  startOps({ ...deps, notes, connection, sources: { watched, polled }, feeds, queries, content });
   registerHealth({
     problems: [],
     checks: [
@@ -131,8 +148,7 @@ function start(config: ResolvedConfig): void {
       ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
       ...contentPart.checks,
       ...sessions.checks,
-      ...followContainers(watched, settings, feedDeps),
-      ...followTables(polled, settings, feedDeps, stopping.signal),
+      ...feeds,
     ],
   });
 
@@ -140,6 +156,7 @@ function start(config: ResolvedConfig): void {
     stopping.abort();
     await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), queryPart.drain(), sessions.drain()]);
     await closeSources();
+    await notes.drain();
     await connection.close();
     await telemetry.shutdown();
   });

@@ -22,7 +22,13 @@ export function openContent(definition: ResolvedContent | undefined, settings: S
   });
   const requestTimeoutMs = settings.WARMFEED_CONTENT_LARGE_TIMEOUT;
   const source = createBlobSource({ ...definition.source, requestTimeoutMs });
-  return { ...definition, container: definition.source.container, source: guardBlobs(source, limits, large) };
+  const longestTtlMs = Math.max(definition.ttlMs, definition.notFoundTtlMs);
+  return {
+    ...definition,
+    longestTtlMs,
+    container: definition.source.container,
+    source: guardBlobs(source, limits, large),
+  };
 }
 
 export type OpenedContent = ReturnType<typeof openContent>;

@@ -30,6 +30,7 @@ export function openQueries({ queries }: ResolvedConfig, entities: readonly Enti
       of: [first, ...others],
       run,
       madeOf: of,
+      longestTtlMs: resolved.ttlMs,
       row: rowOf(resolved, first),
     };
   });

@@ -31,3 +31,17 @@ export const sessionEntropy: SessionEntropy = {
   sha256: (bytes) => createHash('sha256').update(bytes).digest(),
   base64url: (bytes) => Buffer.from(bytes).toString('base64url'),
 };
+
+/** Does something again and again, one after the other, without keeping the process alive. @returns ends it */
+export function every(ms: number, work: () => Promise<void>): () => void {
+  let isBusy = false;
+  const timer = setInterval(() => {
+    if (isBusy) return;
+    isBusy = true;
+    void work().finally(() => {
+      isBusy = false;
+    });
+  }, ms);
+  timer.unref();
+  return () => clearInterval(timer);
+}

@@ -124,6 +124,7 @@ function resolveEntity(
     ttlMs,
     staleForMs: staleForMs ?? 0,
     staleIfErrorMs: staleIfErrorMs ?? 0,
+    ...longestOf(entity.ttl, notFoundTtlMs ?? 0),
     notFoundTtlMs: notFoundTtlMs ?? 0,
     onChange,
     match: entity.match ?? (() => true),
@@ -134,6 +135,11 @@ function resolveEntity(
     http,
     fingerprint: hash64(JSON.stringify(declared)),
   };
+}
+
+/** Nothing where it depends on the document. */
+function longestOf(ttl: EntityDefinition['ttl'], notFoundTtlMs: number): { longestTtlMs?: number } {
+  return typeof ttl === 'function' ? {} : { longestTtlMs: Math.max(parseDuration(ttl) ?? 0, notFoundTtlMs) };
 }
 
 function resolveTtl(ttl: EntityDefinition['ttl'], report: Report): Entity['ttlMs'] | undefined {

@@ -43,11 +43,11 @@ export function createContentLoader(deps: LoaderDeps): Load<Content> {
       const stamp = deps.generations.stamp(entity, snapshot);
       const life = lifetime(entity, represented, { jitter: options.jitter, random: entropy.random() });
       const { value } = represented;
-      const position = { identity: LINEAGE, version: 0n, asOf: 0n };
+      const position = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt: snapshot.storeTimeMs };
       const filled = store.fill(recordKey, { token, stamp, guarantee: 'leased', value, ...position, ...life });
       const outcome = await quietly('fill', filled);
       if (outcome === undefined) return uncached(represented, false);
-      observe({ kind: 'fill', entity: entity.name, by: 'read', outcome: outcomeOf(outcome, 'leased') });
+      observe({ kind: 'fill', entity: entity.name, by: 'read', outcome: outcomeOf(outcome, 'leased'), recordKey });
       if (outcome !== 'stored') return uncached(represented, false);
       return { kind: 'loaded', represented, guarantee: 'leased', softMs: life.softMs, bypass: false };
     } catch (error) {

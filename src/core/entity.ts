@@ -14,6 +14,8 @@ export interface Kept {
   readonly fingerprint: Uint8Array;
   readonly staleForMs: number;
   readonly staleIfErrorMs: number;
+  /** The longest ttl of its records; undefined: it depends on the document. */
+  readonly longestTtlMs?: number;
   /** What else its records are made of: when one of these becomes old, they do. */
   readonly madeOf?: readonly Kept[];
 }
@@ -70,12 +72,14 @@ export function represent(entity: Entity, document: Document | undefined, digest
   }
 }
 
-const MAX_TAG_BYTES = 16_384;
+export const MAX_TAG_BYTES = 16_384;
+
+function checkedTag(tag: unknown): string {
+  if (isTag(tag)) return tag;
+  throw new TypeError(`tag ${JSON.stringify(tag)} is empty, no text, or has control characters`);
+}
 
 /** Tags are stored one a line, so they have no controls. */
-function checkedTag(tag: unknown): string {
-  if (typeof tag !== 'string' || tag === '' || !tag.isWellFormed() || /\p{Cc}/u.test(tag)) {
-    throw new TypeError(`tag ${JSON.stringify(tag)} is empty, no text, or has control characters`);
-  }
-  return tag;
+export function isTag(tag: unknown): tag is string {
+  return typeof tag === 'string' && tag !== '' && tag.isWellFormed() && !/\p{Cc}/u.test(tag);
 }

@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'BAD_KEY'
   | 'BAD_REQUEST'
   | 'UNKNOWN_ENTITY'
+  /** Changes of a source are held, as somebody asked. */
+  | 'PAUSED'
   /** A query gave more rows than it may have. */
   | 'QUERY_TOO_LARGE';
 

@@ -67,7 +67,7 @@ export function createFiller(deps: FillerDeps, by: 'read' | 'change' = 'change')
       try {
         const represented = fill.represented ?? represent(held.entity, fill.document, entropy.digest);
         if (!represented.cacheable) {
-          observe({ kind: 'fill', entity: held.entity.name, by, outcome: 'too-large' });
+          observe({ kind: 'fill', entity: held.entity.name, by, outcome: 'too-large', recordKey: held.recordKey });
           continue;
         }
         unfilled.delete(held);
@@ -95,8 +95,10 @@ export function createFiller(deps: FillerDeps, by: 'read' | 'change' = 'change')
     });
     const { value } = represented;
     const stamp = generations.stamp(entity, snapshot);
-    const reply = await store.fill(recordKey, { token, identity, stamp, version, asOf, guarantee, value, ...life });
-    observe({ kind: 'fill', entity: entity.name, by, outcome: outcomeOf(reply, guarantee) });
+    const begunAt = snapshot.storeTimeMs;
+    const request = { token, identity, stamp, version, asOf, guarantee, value, begunAt, ...life };
+    const reply = await store.fill(recordKey, request);
+    observe({ kind: 'fill', entity: entity.name, by, outcome: outcomeOf(reply, guarantee), recordKey });
     return reply;
   }
 

@@ -3,13 +3,16 @@
 
 import { concat, hash64 } from './bytes.ts';
 import type { Kept } from './entity.ts';
-import type { Clock, Stamp, Store } from './ports.ts';
+import type { Clock, PurgeMode, Stamp, Store } from './ports.ts';
+import { LONGEST_LIFE_MS, type Purges, parsePurges } from './purges.ts';
 
 /** The generations as read at one moment, and the store's clock with them. */
 export interface Snapshot {
   readonly sentAt: number;
   readonly storeTimeMs: number;
   readonly values: ReadonlyMap<string, string>;
+  /** Undefined: there are none that concern anything cached. */
+  readonly purges: Purges | undefined;
 }
 
 export function createGenerations(options: {
@@ -19,6 +22,8 @@ export function createGenerations(options: {
   entities: readonly Kept[];
   /** T: how long a process may judge hits by what it read, ms. */
   ttlMs: number;
+  /** For so long a record may live, ms. */
+  longestLifeMs?: number;
 }) {
   const { store, clock } = options;
   const fields = [
@@ -27,15 +32,19 @@ export function createGenerations(options: {
   ];
   const stamps = new Map<string, { snapshot: Snapshot; of: string; stamp: Stamp }>();
   let last: Snapshot | undefined;
+  let listed = { version: '', purges: undefined as Purges | undefined };
 
   /** Asks the store. Its answer is no older than the call. */
   async function refresh(): Promise<Snapshot> {
     const sentAt = clock.now();
-    const { values, timeMs } = await store.generations(options.key, fields);
+    const reply = await store.generations(options.key, fields, listed.version);
+    const { values, timeMs, purgesVersion, purges } = reply;
+    if (purges !== undefined) listed = { version: purgesVersion, purges: parsePurges(purges) };
     const snapshot = {
       sentAt,
       storeTimeMs: timeMs,
       values: new Map(fields.map((field, i) => [field, values[i] ?? ''])),
+      purges: listed.purges !== undefined && timeMs < listed.purges.until ? listed.purges : undefined,
     };
     if (last === undefined || sentAt >= last.sentAt) last = snapshot;
     return snapshot;
@@ -88,6 +97,23 @@ export function createGenerations(options: {
   /** The same for entities, whose watermarks stay known. */
   const bumpEntities = (names: readonly string[]): Promise<void> => bumpFields(names.map(entityField));
 
+  /**
+   * Lists a purge of what was filled until now; complete, in every process, when it resolves.
+   * @param names see PurgeRequest
+   * @param also what belongs to it, once it is listed
+   * @returns false: the list is full
+   */
+  async function purge(names: readonly string[], mode: PurgeMode, also?: () => Promise<void>): Promise<boolean> {
+    const seen = storeTime(last ?? (await refresh()));
+    const at = await store.purge(options.key, { names, mode, seen, keepMs: options.longestLifeMs ?? LONGEST_LIFE_MS });
+    if (at === undefined) return false;
+    await Promise.all([refresh(), also?.()]);
+    await clock.sleep(options.ttlMs);
+    return true;
+  }
+
+  const storeTime = (snapshot: Snapshot): number => snapshot.storeTimeMs + (clock.now() - snapshot.sentAt);
+
   async function bumpFields(bumped: readonly string[]): Promise<void> {
     await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));
     await refresh();
@@ -98,6 +124,7 @@ export function createGenerations(options: {
     refresh,
     bump,
     bumpEntities,
+    purge,
     since,
     current,
     stamp,
@@ -106,7 +133,7 @@ export function createGenerations(options: {
     /** The last snapshot, however old. */
     last: () => last,
     /** The store's time now; never early, so nothing is served past its time. */
-    storeTime: (snapshot: Snapshot) => snapshot.storeTimeMs + (clock.now() - snapshot.sentAt),
+    storeTime,
   };
 }
 

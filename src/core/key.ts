@@ -136,6 +136,21 @@ function partText(part: KeyPart): string {
   });
 }
 
+/** The key that has this canonical text; undefined: none has. */
+export function keyOfText(text: string): Key | undefined {
+  try {
+    const key = text.split('/').map((part) => {
+      if (part.startsWith('=')) return part === '=undefined' ? undefined : (JSON.parse(part.slice(1)) as KeyPart);
+      return part.replace(/%u([\da-f]{4})|%([\dA-F]{2})/g, (_, wide?: string, narrow?: string) =>
+        String.fromCharCode(Number.parseInt(wide ?? narrow ?? '', 16)),
+      );
+    });
+    return text !== '' && keyText(key) === text ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Names of all Redis keys of one app: `wf:<app>:…`; all keys of one item share one hash tag. */
 export function redisKeys(app: string) {
   return {
@@ -148,6 +163,17 @@ export function redisKeys(app: string) {
     queryIndex: (entity: string) => `wf:${app}:q:{${entity}}`,
     hotQueries: (entity: string) => `wf:${app}:qh:{${entity}}`,
     deadLetters: `wf:${app}:dead`,
+    /** Why the last fill of a record was refused, by the hash of its key. */
+    refusal: (hash: string) => `wf:${app}:no:{${hash}}`,
+    /** Counts of ten seconds. */
+    stats: (bucket: number) => `wf:${app}:st:{${bucket}}`,
+    /** What the auditor counted: `<delay>:<verdict>`. */
+    audit: `wf:${app}:audit`,
+    /** Sources whose changes are held, and the last failure of each source. */
+    paused: `wf:${app}:paused`,
+    failures: `wf:${app}:failures`,
+    /** What is known of a source's partitions. */
+    partitions: (source: string) => `wf:${app}:pt:{${source}}`,
     /** By the SHA-256 of its id. */
     session: (name: string) => `wf:${app}:s:{${name}}`,
     /** Sessions of a subject, by the SHA-256 of it. */

@@ -6,7 +6,8 @@ import type { Kept, Represented } from './entity.ts';
 import { isStoreError } from './errors.ts';
 import type { Generations, Snapshot } from './generations.ts';
 import type { Key, RedisKeys } from './key.ts';
-import type { Clock, Entropy, Guarantee, Observe, Store } from './ports.ts';
+import type { Clock, Entropy, Guarantee, LeaseReply, Observe, Store } from './ports.ts';
+import { purgedHow } from './purges.ts';
 import { decodeEntry, type Entry } from './record.ts';
 
 export interface LoaderOptions {
@@ -100,13 +101,14 @@ export function createLeasing<E extends Kept, P extends Preparation | undefined 
     try {
       const prepared = (await work.prepare?.(request)) as P;
       const stampOf = (snapshot: Snapshot) => generations.stamp(entity, snapshot, prepared?.marks);
-      const ask = (snapshot: Snapshot) =>
-        store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp: stampOf(snapshot), force });
+      const ask = (snapshot: Snapshot, isForced = force) =>
+        store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp: stampOf(snapshot), force: isForced });
       const guess = generations.last() ?? (await generations.refresh());
-      const [lease, snapshot] = await Promise.all([ask(guess), generations.refresh()]);
+      const [first, snapshot] = await Promise.all([ask(guess), generations.refresh()]);
       // A generation never comes back, so an equal one was current when the lease was granted.
-      if (equalBytes(stampOf(snapshot), stampOf(guess))) return { lease, snapshot, prepared };
-      return { lease: await ask(snapshot), snapshot, prepared };
+      const lease = equalBytes(stampOf(snapshot), stampOf(guess)) ? first : await ask(snapshot);
+      if (!isPurged(entity, lease, snapshot)) return { lease, snapshot, prepared };
+      return { lease: await ask(snapshot, true), snapshot, prepared };
     } catch (error) {
       if (!isStoreError(error)) throw error;
       observe({ kind: 'store-failed', during: 'lease', error });
@@ -115,6 +117,12 @@ export function createLeasing<E extends Kept, P extends Preparation | undefined 
   }
 
   return load;
+}
+
+/** Whether what is fresh by its times was purged, so that it is to be loaded all the same. */
+export function isPurged(kept: Kept, reply: LeaseReply, { purges }: Snapshot): boolean {
+  const entry = reply.kind === 'live' ? decodeEntry(reply.record) : undefined;
+  return entry !== undefined && purgedHow(kept, entry, purges) !== undefined;
 }
 
 /** Gives the result of a call whose failure a reader survives; undefined: it failed. */

@@ -6,6 +6,7 @@ import type { Entity } from './entity.ts';
 import { allSettled, type FillerDeps, type Held } from './fill.ts';
 import type { Snapshot } from './generations.ts';
 import type { Key, RedisKeys } from './key.ts';
+import { isPurged } from './lease.ts';
 import type { Guarantee, LeaseReply, Partition, SourceRead, Watermark } from './ports.ts';
 import { leastOf } from './refresh.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
@@ -37,7 +38,7 @@ interface Answered {
 const UNTRACKED: Watermark = { state: 'untracked' };
 
 export function createManyLoader(deps: ManyLoaderDeps) {
-  const { store, keys, generations, entropy, options } = deps;
+  const { store, keys, generations, entropy, observe, options } = deps;
 
   /** Asks for the lease of each key that is not fresh. @throws WarmfeedError STORE_* */
   async function lease(entity: Entity, all: readonly Key[], snapshot: Snapshot) {
@@ -45,12 +46,14 @@ export function createManyLoader(deps: ManyLoaderDeps) {
     const asked = all.map((key): LeasedKey => {
       return { entity, key, recordKey: keys.record(entity.name, key), token: entropy.token() };
     });
-    const replies = await allSettled(
-      asked.map(({ recordKey, token }) =>
-        store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp, force: false }),
-      ),
-    );
-    return asked.map((held, i) => ({ held, reply: replies[i] as LeaseReply }));
+    const ask = ({ recordKey, token }: LeasedKey, force: boolean) =>
+      store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp, force });
+    const replies = await allSettled(asked.map((one) => ask(one, false)));
+    const again = replies.map((reply, i) => {
+      return isPurged(entity, reply, snapshot) ? ask(asked[i] as LeasedKey, true) : Promise.resolve(reply);
+    });
+    const leased = await allSettled(again);
+    return asked.map((held, i) => ({ held, reply: leased[i] as LeaseReply }));
   }
 
   /** Reads what is held. @throws WarmfeedError SOURCE_*, STORE_* */
@@ -64,13 +67,22 @@ export function createManyLoader(deps: ManyLoaderDeps) {
       const confirmed = await confirm(entity, partition, group, snapshot);
       units += confirmed.units;
       for (const { held: one, answer } of confirmed.group) {
-        const admission = admit(confirmed.watermark, answer.asOf, options.provisionalMs);
-        const isSame = answer.partition.id === id && answer.isStorable !== false;
-        const guarantee = isSame && 'guarantee' in admission ? admission.guarantee : undefined;
+        const admission = admissionOf(answer, id, confirmed.watermark);
+        if ('refused' in admission) {
+          const outcome = admission.refused;
+          observe({ kind: 'fill', entity: entity.name, by: 'read', outcome, recordKey: one.recordKey });
+        }
+        const guarantee = 'guarantee' in admission ? admission.guarantee : undefined;
         loaded.push({ held: one, answer, guarantee, identity });
       }
     }
     return { loaded, units };
+  }
+
+  function admissionOf(answer: SourceRead, partition: string, watermark: Watermark) {
+    if (answer.partition.id !== partition) return { refused: 'closed' } as const;
+    if (answer.isStorable === false) return { refused: 'other-key' } as const;
+    return admit(watermark, answer.asOf, options.provisionalMs);
   }
 
   /** The watermark of a partition; answers that are behind it, or came too early to seed it, are read again. */

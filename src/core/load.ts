@@ -62,7 +62,7 @@ export function createLoader(deps: LoaderDeps): Load<Entity> {
     const isStorable = answer.isStorable !== false;
     if ('refused' in admission || !represented.cacheable || !isStorable) {
       const outcome = 'refused' in admission ? admission.refused : isStorable ? 'too-large' : 'other-key';
-      observe({ kind: 'fill', entity: entity.name, by: 'read', outcome });
+      observe({ kind: 'fill', entity: entity.name, by: 'read', outcome, recordKey });
       await quietly('release', store.release(recordKey, token));
       return uncached(represented, false);
     }
@@ -84,10 +84,11 @@ export function createLoader(deps: LoaderDeps): Load<Entity> {
         value: represented.value,
         softMs,
         hardMs,
+        begunAt: snapshot.storeTimeMs,
       }),
     );
     if (outcome === undefined) return uncached(represented, false);
-    observe({ kind: 'fill', entity: entity.name, by: 'read', outcome: outcomeOf(outcome, guarantee) });
+    observe({ kind: 'fill', entity: entity.name, by: 'read', outcome: outcomeOf(outcome, guarantee), recordKey });
     if (outcome !== 'stored') return uncached(represented, false);
     return { kind: 'loaded', represented, guarantee, softMs, bypass: false };
   }

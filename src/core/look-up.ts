@@ -5,6 +5,7 @@ import type { Kept } from './entity.ts';
 import { isStoreError } from './errors.ts';
 import type { Generations, Snapshot } from './generations.ts';
 import type { Observe, Store } from './ports.ts';
+import { purgedHow } from './purges.ts';
 import { decodeEntry, type Entry, hasStamp } from './record.ts';
 
 export interface LookUpDeps {
@@ -17,6 +18,8 @@ export interface Cached {
   readonly entry: Entry;
   /** The store's time that it is to be judged at. */
   readonly nowMs: number;
+  /** Softly purged: stale whatever its times say. */
+  readonly isPurged: boolean;
 }
 
 export function createLookUp({ store, generations, observe }: LookUpDeps) {
@@ -67,9 +70,11 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
   }
 
   function live(entity: Kept, entry: Entry | undefined, snapshot: Snapshot, marks?: string): Cached | undefined {
-    return entry !== undefined && hasStamp(entry, generations.stamp(entity, snapshot, marks))
-      ? { entry, nowMs: generations.storeTime(snapshot) }
-      : undefined;
+    if (entry === undefined || !hasStamp(entry, generations.stamp(entity, snapshot, marks))) return undefined;
+    const isTouched = snapshot.purges !== undefined || entry.isSoft;
+    const purged = isTouched ? purgedHow(entity, entry, snapshot.purges) : undefined;
+    if (purged === 'drop') return undefined;
+    return { entry, nowMs: generations.storeTime(snapshot), isPurged: purged !== undefined };
   }
 
   function failed(error: unknown): undefined {

@@ -2,6 +2,7 @@
 
 import type { Kept, Represented } from './entity.ts';
 import type { Guarantee } from './ports.ts';
+import { LONGEST_LIFE_MS } from './purges.ts';
 import type { Entry } from './record.ts';
 
 /** A request's own wishes (RFC 9111 section 5.2.1). Seconds. */
@@ -19,14 +20,22 @@ export type Verdict = 'hit' | 'stale' | 'reload' | 'miss';
 
 /**
  * @param nowMs the store's time
+ * @param isPurged softly: what would be a hit is stale, and so served no longer than without the purge
  * @returns `stale`: serve it and refresh behind it; `reload`: the client wants better than what is cached
  */
-export function judge(entry: Entry | undefined, nowMs: number, directives: Directives, staleForMs: number): Verdict {
+export function judge(
+  entry: Entry | undefined,
+  nowMs: number,
+  directives: Directives,
+  staleForMs: number,
+  isPurged = false,
+): Verdict {
   if (directives.noCache) return 'reload';
   if (entry === undefined || nowMs >= entry.hardAt) return 'miss';
   const { maxAgeS, maxStaleS, minFreshS } = directives;
   if (maxAgeS !== undefined && nowMs - entry.filledAt > maxAgeS * 1000) return 'reload';
   const ttlMs = entry.softAt - nowMs;
+  if (ttlMs > 0 && isPurged) return minFreshS === undefined && maxAgeS === undefined ? 'stale' : 'reload';
   if (ttlMs > 0) return minFreshS !== undefined && ttlMs < minFreshS * 1000 ? 'reload' : 'hit';
   if (minFreshS !== undefined) return 'reload';
   const allowedMs = maxStaleS !== undefined ? maxStaleS * 1000 : maxAgeS !== undefined ? 0 : staleForMs;
@@ -59,10 +68,18 @@ export function lifetime(
   represented: Represented,
   options: { jitter: number; random: number; leftMs?: number | undefined },
 ): Lifetime {
-  const cap = Math.max(1, Math.floor(options.leftMs ?? Number.POSITIVE_INFINITY));
+  const cap = Math.max(1, Math.floor(Math.min(options.leftMs ?? LONGEST_LIFE_MS, LONGEST_LIFE_MS)));
   const soft = Math.max(1, Math.round(represented.ttlMs * (1 - options.jitter * options.random)));
   const beyond = represented.value.state === 'absent' ? 0 : Math.max(entity.staleForMs, entity.staleIfErrorMs);
   return { softMs: Math.min(soft, cap), hardMs: Math.min(soft + beyond, cap) };
+}
+
+/** The longest life that a record of any of these can have, ms. */
+export function longestLife(kept: readonly Kept[]): number {
+  const lives = kept.map(({ longestTtlMs = LONGEST_LIFE_MS, staleForMs, staleIfErrorMs }) => {
+    return longestTtlMs + Math.max(staleForMs, staleIfErrorMs);
+  });
+  return Math.min(LONGEST_LIFE_MS, Math.max(0, ...lives));
 }
 
 /** The lifetime of a fill under its guarantee: a provisional one lives `provisionalMs` and no longer. */

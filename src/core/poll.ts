@@ -18,6 +18,8 @@ export interface PollDeps {
   readonly clock: Clock;
   readonly observe: Observe;
   readonly options: PollOptions;
+  /** Whether its changes are held, as somebody asked. */
+  readonly isPaused?: () => Promise<boolean>;
 }
 
 export interface PollOptions {
@@ -38,6 +40,7 @@ const CHECKPOINT_MS = 10_000;
 /** In place of a checkpoint. */
 const UNTRACKED = 'untracked';
 const UNTRACKED_PAUSE_MS = 2000;
+const PAUSED_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 2000;
 /** Beyond so many early transactions they are told again: that costs reads, never truth. */
 const SEEN_MOST = 5000;
@@ -80,6 +83,7 @@ export function createPoller(deps: PollDeps) {
 
   /** One poll. @returns how long to pause after it, ms */
   async function turn(): Promise<number> {
+    if (await deps.isPaused?.()) return PAUSED_PAUSE_MS;
     const checkpoint = last ?? (await load());
     const page = await log.poll(checkpoint?.position, options.pageSize, [...seen]);
     const { lineage } = page;

@@ -196,6 +196,8 @@ export interface FillRequest {
   readonly value: Representation;
   readonly softMs: number;
   readonly hardMs: number;
+  /** When its load had not begun yet, ms of the store's time as generations tell it: purges count from there. Default: now. */
+  readonly begunAt?: number;
 }
 
 export type FillReply = 'stored' | 'lease' | 'fence' | 'older' | 'live';
@@ -245,6 +247,28 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
+export interface GenerationsReply {
+  readonly values: readonly string[];
+  readonly timeMs: number;
+  /** '' where there never was one. */
+  readonly purgesVersion: string;
+  /** Lines of `dropAt staleAt until name`; undefined: the caller has this version. */
+  readonly purges: string | undefined;
+}
+
+export interface PurgeRequest {
+  /** `t:<tag>` or `k:<entity, content or query/name>`. */
+  readonly names: readonly string[];
+  readonly mode: PurgeMode;
+  /** A time that was told before, ms: the purge is later. */
+  readonly seen: number;
+  /** How long what was filled before may live. */
+  readonly keepMs: number;
+}
+
+/** `drop`: it is a miss. `stale`: it is served as stale until one load has brought it anew. */
+export type PurgeMode = 'drop' | 'stale';
+
 /**
  * The cache. Calls issued in one tick make one round trip; where `ordered`, they take effect in the order issued.
  * Every method rejects with WarmfeedError STORE_UNAVAILABLE or STORE_REFUSED.
@@ -267,8 +291,15 @@ export interface Store {
   seed(key: string, nonce: string, asOf: Position): Promise<Position | undefined>;
   /** Closes the watermark of a partition that has descendants. */
   close(key: string): Promise<void>;
-  /** Reads generations, creating those that are missing; with the store's time in ms. */
-  generations(key: string, fields: readonly string[]): Promise<{ values: readonly string[]; timeMs: number }>;
+  /** Makes a value be served as stale until it is loaded anew, and takes the lease away. @returns whether there was one */
+  soften(key: string): Promise<boolean>;
+  /**
+   * Reads generations, creating those that are missing; with the store's time in ms, which is later than every purge.
+   * @param known version of the purges that the caller has
+   */
+  generations(key: string, fields: readonly string[], known?: string): Promise<GenerationsReply>;
+  /** Lists a purge, later than everything told before. @returns when it was, ms of the store's time; undefined: the list is full */
+  purge(key: string, request: PurgeRequest): Promise<number | undefined>;
   /** A new generation, later than the stored and the seen one. */
   bump(key: string, field: string, seen: string): Promise<string>;
   deadLetter(key: string, letter: DeadLetter): Promise<void>;
@@ -277,9 +308,15 @@ export interface Store {
   remember(key: string, text: string): Promise<void>;
 }
 
-/** Things worth counting or logging. Keys appear only as hashes. */
+/** Things worth counting or logging. Only `recordKey` has a key in it, and is never logged. */
 export type CacheEvent =
-  | { readonly kind: 'fill'; readonly entity: string; readonly by: 'read' | 'change'; readonly outcome: FillOutcome }
+  | {
+      readonly kind: 'fill';
+      readonly entity: string;
+      readonly by: 'read' | 'change';
+      readonly outcome: FillOutcome;
+      readonly recordKey: string;
+    }
   | { readonly kind: 'store-failed'; readonly during: string; readonly error: unknown }
   | { readonly kind: 'source-failed'; readonly entity: string; readonly error: unknown }
   | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
@@ -299,6 +336,8 @@ export type CacheEvent =
   | {
       readonly kind: 'batch';
       readonly source: string;
+      /** Undefined: nothing of the page was a change. */
+      readonly partition: string | undefined;
       readonly report: BatchReport;
       /** Of the changes of the page, as far as they are known. */
       readonly committedAt: readonly number[];

@@ -55,12 +55,12 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
     const { entity: query, recordKey } = request;
     try {
       const { read, guarantee, outcome } = await load(request, snapshot);
-      const represented = representRows(query, read, entropy.digest);
+      const represented = representRows(query, request.key, read, entropy.digest);
       const refused =
         outcome ?? (represented.cacheable ? await quietly('admit', check(request, captured, read)) : 'too-large');
       if (guarantee === undefined || refused !== 'admitted') {
         if (refused !== undefined && refused !== 'admitted') {
-          observe({ kind: 'fill', entity: query.name, by: 'read', outcome: refused });
+          observe({ kind: 'fill', entity: query.name, by: 'read', outcome: refused, recordKey });
         }
         await quietly('release', store.release(recordKey, token));
         return uncached(represented, false);
@@ -71,11 +71,11 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
         leftMs: read.expiresAt === undefined ? undefined : read.expiresAt - generations.storeTime(snapshot),
       });
       const stamp = generations.stamp(query, snapshot, captured.marks);
-      const at = { identity: LINEAGE, version: 0n, asOf: 0n };
+      const at = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt: snapshot.storeTimeMs };
       const fill = store.fill(recordKey, { token, stamp, guarantee, value: represented.value, ...at, ...life });
       const filled = await quietly('fill', fill);
       if (filled === undefined) return uncached(represented, false);
-      observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee) });
+      observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee), recordKey });
       if (filled !== 'stored') return uncached(represented, false);
       return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
     } catch (error) {
@@ -118,7 +118,7 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
     underLease,
     uncached: async (request, bypass) => {
       const read = await request.entity.run(statementOf(request.entity, request.key), signalOf(request));
-      return uncached(representRows(request.entity, read, entropy.digest), bypass);
+      return uncached(representRows(request.entity, request.key, read, entropy.digest), bypass);
     },
   });
 }

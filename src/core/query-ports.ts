@@ -25,6 +25,8 @@ export interface QueryStore {
   marks(index: string, tags: readonly string[]): Promise<string>;
   /** QEVENT, after the watermark was raised. @returns the tags that changed, or `all` */
   change(index: string, changes: readonly IndexedChange[], mostFields: number): Promise<readonly string[] | 'all'>;
+  /** Makes results of these tags old, also those that are being loaded. */
+  bump(index: string, tags: readonly string[]): Promise<void>;
   /** QFILL's check and memberships, before the entry is written. @returns whether it may be */
   admit(index: string, capture: Capture, tags: readonly string[], items: readonly string[]): Promise<boolean>;
   /** Makes every entry of the index invalid; always safe. */

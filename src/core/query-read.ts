@@ -13,14 +13,7 @@ const NOTES_MOST = 10_000;
 export function createQueryReader(deps: QueryLoaderDeps & ReaderDeps) {
   const { keys, queries, clock, observe } = deps;
   const load = createQueryLoader(deps);
-  const reader = createReaderOf<Query>(deps, {
-    load,
-    marks: async (query, key) => {
-      const of = dependenciesOf(query, key);
-      const marks = await Promise.all(of.map(({ entity, tags }) => queries.marks(keys.queryIndex(entity.name), tags)));
-      return marks.join('/');
-    },
-  });
+  const reader = createReaderOf<Query>(deps, { load, marks: marksOfQuery(deps) });
   const noted = new Map<string, number>();
 
   async function read(request: ReadRequest<Query>): Promise<ReadAnswer> {
@@ -54,6 +47,15 @@ export function createQueryReader(deps: QueryLoaderDeps & ReaderDeps) {
   }
 
   return { read, refresh, drain: () => reader.drain() };
+}
+
+/** What a result's record must be valid under now. The promise rejects with WarmfeedError STORE_*. */
+export function marksOfQuery({ keys, queries }: Pick<QueryLoaderDeps, 'keys' | 'queries'>) {
+  return async (query: Query, key: Key): Promise<string> => {
+    const of = dependenciesOf(query, key);
+    const marks = await Promise.all(of.map(({ entity, tags }) => queries.marks(keys.queryIndex(entity.name), tags)));
+    return marks.join('/');
+  };
 }
 
 export type QueryReader = ReturnType<typeof createQueryReader>;

@@ -2,7 +2,7 @@
 // tags by which a change finds it (protocol D).
 
 import { utf8 } from './bytes.ts';
-import type { Entity, EntityHttp, Kept, Represented } from './entity.ts';
+import { type Entity, type EntityHttp, isTag, type Kept, MAX_TAG_BYTES, type Represented } from './entity.ts';
 import { messageOf, WarmfeedError } from './errors.ts';
 import type { Key, KeyColumn } from './key.ts';
 import type { Document, Entropy, QueryRead, QueryStatement, QueryValue, RunQuery, Source } from './ports.ts';
@@ -70,18 +70,25 @@ export function dependenciesOf(
 }
 
 /** @throws WarmfeedError ROW_INVALID when a function of the configuration throws or gives something that is no JSON */
-export function representRows(query: Query, read: QueryRead, digest: Entropy['digest']): Represented {
+export function representRows(query: Query, key: Key, read: QueryRead, digest: Entropy['digest']): Represented {
   try {
     const rows = read.rows.map(query.row).filter((row) => row !== undefined);
     const { continuation } = read;
     const text = JSON.stringify(continuation === undefined ? { rows } : { rows, continuation });
     const body = utf8(text);
     return {
-      value: { state: 'value', body, etag: digest(body), tags: [] },
+      value: { state: 'value', body, etag: digest(body), tags: tagsOfResult(query, key) },
       cacheable: body.length <= query.maxBytes,
       ttlMs: query.ttlMs,
     };
   } catch (cause) {
     throw new WarmfeedError('ROW_INVALID', `query ${query.title}: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** What a result is purged by: its tags, but for the one that every change has, and as far as they fit. */
+function tagsOfResult(query: Query, key: Key): readonly string[] {
+  const tags = dependenciesOf(query, key).flatMap((dependency) => dependency.tags);
+  const own = [...new Set(tags)].filter((tag) => tag !== ANY && isTag(tag));
+  return utf8(own.join('\n')).length > MAX_TAG_BYTES ? [] : own;
 }

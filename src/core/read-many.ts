@@ -48,7 +48,7 @@ export function createManyReader(deps: ManyReaderDeps) {
     const missing: Wanted[] = [];
     wanted.forEach((one, i) => {
       const found = cached[i];
-      const verdict = judge(found?.entry, found?.nowMs ?? 0, NO_DIRECTIVES, entity.staleForMs);
+      const verdict = judge(found?.entry, found?.nowMs ?? 0, NO_DIRECTIVES, entity.staleForMs, found?.isPurged);
       if (found === undefined || (verdict !== 'hit' && verdict !== 'stale')) return void missing.push(one);
       if (verdict === 'stale') stale.push(one);
       answers.set(one.text, { kind: 'cached', how: verdict, entry: found.entry });

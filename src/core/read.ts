@@ -86,7 +86,7 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
       const represented = await deps.reloads((signal) => above(request, floor, signal));
       return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
     }
-    const verdict = judge(cached?.entry, cached?.nowMs ?? 0, directives, entity.staleForMs);
+    const verdict = judge(cached?.entry, cached?.nowMs ?? 0, directives, entity.staleForMs, cached?.isPurged);
     const wanted: LoadRequest<E> = { entity, key, recordKey, force: false, wait: true, known: cached?.entry };
     if (cached !== undefined && verdict === 'hit') {
       const early = !directives.onlyIfCached && refreshesEarly(cached.entry, cached.nowMs, entropy.random);

@@ -14,6 +14,7 @@ const AT = {
   magic: 0,
   format: 1,
   state: 2,
+  soft: 3,
   identity: 4,
   fence: 12,
   token: 20,
@@ -42,6 +43,8 @@ export interface Entry {
   readonly filledAt: number;
   readonly softAt: number;
   readonly hardAt: number;
+  /** Softly purged: it is stale whatever its times say. */
+  readonly isSoft: boolean;
   readonly record: Uint8Array;
   readonly body: Uint8Array;
 }
@@ -92,6 +95,7 @@ export function decodeEntry(record: Uint8Array): Entry | undefined {
     filledAt: timeAt(record, AT.filledAt),
     softAt: timeAt(record, AT.softAt),
     hardAt: timeAt(record, AT.hardAt),
+    isSoft: record[AT.soft] === 1,
     record,
     body: record.subarray(bodyAt),
   };
@@ -99,6 +103,11 @@ export function decodeEntry(record: Uint8Array): Entry | undefined {
 
 export function hasStamp(entry: Entry, stamp: Stamp): boolean {
   return equalAt(entry.record, AT.stamp, stamp);
+}
+
+/** Generation and fingerprint that it was filled under, 8 bytes each. */
+export function stampOf(entry: Entry): Stamp {
+  return entry.record.subarray(AT.stamp, AT.version);
 }
 
 export function hasIdentity(entry: Entry, identity: Uint8Array): boolean {

@@ -6,7 +6,7 @@ import { createFiller, type Fill, type FillerDeps } from './fill.ts';
 import type { Snapshot } from './generations.ts';
 import { keyText, type RedisKeys } from './key.ts';
 import { letterOf, type Work } from './page.ts';
-import type { Clock, DeadLetter, Partition, Position, Source, SourceRead, Watermark } from './ports.ts';
+import type { Clock, DeadLetter, FillOutcome, Partition, Position, Source, SourceRead, Watermark } from './ports.ts';
 import { admit, floorAt, isSeedable, seed } from './watermark.ts';
 
 export interface RefreshDeps extends FillerDeps {
@@ -37,7 +37,7 @@ export interface RefreshReport {
 }
 
 export function createRefresh(deps: RefreshDeps) {
-  const { source, generations, options } = deps;
+  const { source, generations, observe, options } = deps;
   const fillAll = createFiller(deps);
 
   async function refresh(held: readonly Work[], page: PagePosition): Promise<RefreshReport> {
@@ -59,10 +59,12 @@ export function createRefresh(deps: RefreshDeps) {
       const known = await seedWith(answers, page, watermark);
       return { fills: admitted(held, answers, partition, known), reread: answers.length };
     }
-    if (source.changesHold === 'keys') return { fills: [], reread: 0 };
     // Every document of a page reflects its partition up to the page's highest version.
     const admission = admit(watermark, highest, options.provisionalMs);
-    if ('refused' in admission) return { fills: [], reread: 0 };
+    if (source.changesHold === 'keys' || 'refused' in admission) {
+      refuse(held, 'refused' in admission ? admission.refused : 'watermark');
+      return { fills: [], reread: 0 };
+    }
     const identity = hash64(partition.id);
     const fills = held.map((work): Fill<Work> => {
       const { document, version, expiresAt } = work.change;
@@ -100,11 +102,19 @@ export function createRefresh(deps: RefreshDeps) {
   ): Fill<Work>[] {
     return held.flatMap((work, i): Fill<Work>[] => {
       const answer = answers[i];
-      if (answer === undefined || answer.partition.id !== partition.id || answer.isStorable === false) return [];
+      if (answer === undefined || answer.partition.id !== partition.id) return refuse([work], 'closed');
+      if (answer.isStorable === false) return refuse([work], 'other-key');
       const admission = admit(watermark, answer.asOf, options.provisionalMs);
-      if ('refused' in admission) return [];
+      if ('refused' in admission) return refuse([work], admission.refused);
       return [{ ...answer, held: work, guarantee: admission.guarantee, identity: hash64(partition.id) }];
     });
+  }
+
+  function refuse(held: readonly Work[], outcome: FillOutcome): [] {
+    for (const { entity, recordKey } of held) {
+      observe({ kind: 'fill', entity: entity.name, by: 'change', outcome, recordKey });
+    }
+    return [];
   }
 
   return refresh;

@@ -42,7 +42,8 @@ export function createSync(deps: SyncDeps) {
       observe({ kind: 'nameless', source: source.name, changes: page.nameless });
     }
     const { sample } = page;
-    const done = sample === undefined ? NOTHING : await applyTo(partition ?? (await locate(sample)), page, isSettled);
+    const at = sample === undefined ? undefined : (partition ?? (await locate(sample)));
+    const done = at === undefined ? NOTHING : await applyTo(at, page, isSettled);
     const letters = [...page.letters, ...done.letters];
     await writeLetters(letters);
     const { refreshed, ignored, reread } = done;
@@ -55,7 +56,7 @@ export function createSync(deps: SyncDeps) {
       reread,
       deadLettered: letters.length,
     };
-    observe({ kind: 'batch', source: source.name, report, committedAt: page.committedAt });
+    observe({ kind: 'batch', source: source.name, partition: at?.id, report, committedAt: page.committedAt });
     return report;
   }
 

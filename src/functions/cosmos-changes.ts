@@ -59,6 +59,11 @@ function createHandler(sync: Sync) {
       await sync.apply(page as unknown[]);
       if (waiting.size > 0) waiting.delete(idOf(page));
     } catch (error) {
+      const isPaused = isWarmfeedError(error) && error.code === 'PAUSED';
+      if (isPaused) {
+        context.info(`a page of the change feed waits: ${error.message}`);
+        throw error;
+      }
       waiting.set(idOf(page), performance.now());
       const code = isWarmfeedError(error) ? `${error.code} ` : '';
       context.error(`a page of the change feed waits, and will be delivered again: ${code}${messageOf(error)}`);

@@ -5,15 +5,15 @@ import type { Entity } from '../core/entity.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/policy.ts';
-import type { ReadAnswer, Reader } from '../core/read.ts';
+import type { Reader } from '../core/read.ts';
+import type { OnRead } from '../core/read-outcome.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface EntityRoutes {
   readonly entities: readonly Entity[];
   readonly reader: Reader;
   readonly clientDirectives: 'honour' | 'ignore';
-  /** Told of every read; undefined: it failed. */
-  readonly onRead: (entity: string, answer: ReadAnswer | undefined) => void;
+  readonly onRead: OnRead;
 }
 
 const ALLOWED = ['GET', 'HEAD'] as const;
@@ -35,6 +35,7 @@ async function handle(
   { reader, clientDirectives, onRead }: EntityRoutes,
 ): Promise<HttpResponseInit> {
   let asked: string | undefined;
+  const began = performance.now();
   try {
     if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed(ALLOWED);
     const [name = '', ...segments] = segmentsAfter(request, 'entities');
@@ -50,11 +51,11 @@ async function handle(
       token === null
         ? await reader.read({ entity, key, directives })
         : await reader.read({ entity, key, directives, floor: await entity.source.floor(token) });
-    onRead(asked, answer);
+    onRead(asked, answer, performance.now() - began);
     asked = undefined;
     return answerRead(request, entity, answer);
   } catch (error) {
-    if (asked !== undefined) onRead(asked, undefined);
+    if (asked !== undefined) onRead(asked, undefined, performance.now() - began);
     if (!isWarmfeedError(error) || error.code.startsWith('ROW_') || error.code === 'SOURCE_REJECTED') {
       // Without its cause, which may hold a driver's request and so a credential.
       context.error(error instanceof Error ? (error.stack ?? error.message) : error);

@@ -43,7 +43,8 @@ function register(name: 'live' | 'ready', answer: () => Promise<HttpResponseInit
   });
 }
 
-async function stateOf({ name, check }: HealthCheck): Promise<CheckState> {
+/** Never rejects. */
+export async function stateOf({ name, check }: HealthCheck): Promise<CheckState> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('late')), CHECK_TIMEOUT_MS);

@@ -7,15 +7,14 @@ import { NO_DIRECTIVES } from '../core/policy.ts';
 import type { Source } from '../core/ports.ts';
 import type { Query } from '../core/query.ts';
 import type { QueryReader } from '../core/query-read.ts';
-import type { ReadAnswer } from '../core/read.ts';
+import type { OnRead } from '../core/read-outcome.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface QueryRoutes {
   readonly queries: readonly Query[];
   readonly reader: QueryReader;
   readonly clientDirectives: 'honour' | 'ignore';
-  /** Told of every read; undefined: it failed. */
-  readonly onRead: (query: string, answer: ReadAnswer | undefined) => void;
+  readonly onRead: OnRead;
 }
 
 const CONTINUATION = 'continuation';
@@ -49,13 +48,14 @@ async function handle(
   const [name = ''] = segmentsAfter(request, 'queries');
   const query = queries.get(name);
   if (query === undefined) throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...queries.keys()].join(', ')}`);
-  const key = keyOf(query, new URL(request.url).searchParams);
+  const key = queryKeyOf(query, new URL(request.url).searchParams);
   const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
+  const began = performance.now();
   const answer = await reader.read({ entity: query, key, directives }).catch((error: unknown) => {
-    onRead(query.name, undefined);
+    onRead(query.name, undefined, performance.now() - began);
     throw error;
   });
-  onRead(query.name, answer);
+  onRead(query.name, answer, performance.now() - began);
   return answerRead(request, query, answer);
 }
 
@@ -65,7 +65,7 @@ export function isPaged(query: Pick<Query, 'partition'> & { readonly source: Pic
 }
 
 /** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */
-function keyOf(query: Query, given: URLSearchParams): Key {
+export function queryKeyOf(query: Query, given: URLSearchParams): Key {
   const { params } = query;
   const names = [...params.map((param) => param.name), ...(isPaged(query) ? [CONTINUATION] : [])];
   for (const name of given.keys()) {

@@ -33,6 +33,10 @@ export function createQueryStore(connection: RedisConnection): QueryStore {
       return Array.isArray(reply) ? texts(reply) : 'all';
     },
 
+    async bump(index, tags) {
+      await call(() => run(SCRIPTS['query-bump'], index, [...tags]));
+    },
+
     async admit(index, { incarnation, seq }, tags, items) {
       const args = [incarnation, seq, tags.length, ...tags, ...items];
       return (await call(() => run(SCRIPTS['query-admit'], index, args))) === 1;

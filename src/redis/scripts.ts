@@ -7,11 +7,13 @@ import { u64 } from '../core/bytes.ts';
 import type {
   FillReply,
   FillRequest,
+  GenerationsReply,
   InvalidateReply,
   InvalidateRequest,
   LeaseReply,
   LeaseRequest,
   Position,
+  PurgeRequest,
   Watermark,
 } from '../core/ports.ts';
 import { encodeFill } from '../core/record.ts';
@@ -23,7 +25,9 @@ import fill from './lua/fill.lua';
 import generations from './lua/generations.lua';
 import invalidate from './lua/invalidate.lua';
 import lease from './lua/lease.lua';
+import purge from './lua/purge.lua';
 import queryAdmit from './lua/query-admit.lua';
+import queryBump from './lua/query-bump.lua';
 import queryCapture from './lua/query-capture.lua';
 import queryChange from './lua/query-change.lua';
 import queryHot from './lua/query-hot.lua';
@@ -35,6 +39,7 @@ import sessionList from './lua/session-list.lua';
 import sessionRead from './lua/session-read.lua';
 import sessionSwap from './lua/session-swap.lua';
 import sessionUnlist from './lua/session-unlist.lua';
+import soften from './lua/soften.lua';
 import watermark from './lua/watermark.lua';
 
 interface Script {
@@ -55,11 +60,13 @@ export const SCRIPTS = {
   advance: script(advance, 2),
   bump: script(bump, 3),
   close: script(close, 1),
-  fill: script(fill, 6),
+  fill: script(fill, 7),
   generations: script(generations, undefined),
   invalidate: script(invalidate, 7),
   lease: script(lease, 4),
+  purge: script(purge, undefined),
   'query-admit': script(queryAdmit, undefined),
+  'query-bump': script(queryBump, undefined),
   'query-capture': script(queryCapture, undefined),
   'query-change': script(queryChange, undefined),
   'query-hot': script(queryHot, 3),
@@ -71,10 +78,13 @@ export const SCRIPTS = {
   'session-read': script(sessionRead, 2),
   'session-swap': script(sessionSwap, 4),
   'session-unlist': script(sessionUnlist, 2),
+  soften: script(soften, 1),
   watermark: script(watermark, 2),
 } as const satisfies Record<string, Script>;
 
 const CLOSED_MS = 86_400_000;
+const MOST_PURGES = 2000;
+const SOFT = Buffer.from([1]);
 const FILL_REPLIES = ['stored', 'lease', 'fence', 'older', 'live'] as const satisfies readonly FillReply[];
 const INVALIDATE_REPLIES = ['ignored', 'dropped', 'leased'] as const satisfies readonly InvalidateReply[];
 
@@ -92,9 +102,10 @@ export function createScripts(connection: RedisConnection) {
     },
 
     async fill(key: string, request: FillRequest): Promise<FillReply> {
-      const { token, identity, value, softMs, hardMs } = request;
+      const { token, identity, value, softMs, hardMs, begunAt } = request;
       const state = value.state === 'value' ? 1 : 2;
-      const args = [bin(token), bin(identity), state, Math.round(softMs), ms(hardMs), bin(encodeFill(request))];
+      const begun = begunAt === undefined ? '' : Math.floor(begunAt);
+      const args = [bin(token), bin(identity), state, Math.round(softMs), ms(hardMs), bin(encodeFill(request)), begun];
       return pick(FILL_REPLIES, await run(SCRIPTS.fill, key, args));
     },
 
@@ -133,10 +144,20 @@ export function createScripts(connection: RedisConnection) {
       await run(SCRIPTS.close, key, [CLOSED_MS]);
     },
 
-    async generations(key: string, fields: readonly string[]) {
-      const args = [fields.length, ...fields, ...fields.map(() => random8())];
-      const [timeMs, ...values] = texts(await run(SCRIPTS.generations, key, args));
-      return { values, timeMs: Number(timeMs) };
+    async soften(key: string): Promise<boolean> {
+      return (await run(SCRIPTS.soften, key, [SOFT])) === 1;
+    },
+
+    async generations(key: string, fields: readonly string[], known: string): Promise<GenerationsReply> {
+      const args = [fields.length, ...fields, ...fields.map(() => random8()), known];
+      const [timeMs, ...rest] = texts(await run(SCRIPTS.generations, key, args));
+      const [purgesVersion = '', purges] = rest.slice(fields.length);
+      return { values: rest.slice(0, fields.length), timeMs: Number(timeMs), purgesVersion, purges };
+    },
+
+    async purge(key: string, { names, mode, seen, keepMs }: PurgeRequest): Promise<number | undefined> {
+      const args = [mode, Math.ceil(seen), ms(keepMs), MOST_PURGES, ...names];
+      return Number(await run(SCRIPTS.purge, key, args)) || undefined;
     },
 
     async bump(key: string, field: string, seen: string): Promise<string> {

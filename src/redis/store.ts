@@ -50,7 +50,9 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
     watermark: (key, generation) => call(() => scripts.watermark(key, generation)),
     seed: (key, nonce, asOf) => call(() => scripts.seed(key, nonce, asOf)),
     close: (key) => call(() => scripts.close(key)),
-    generations: (key, fields) => call(() => scripts.generations(key, fields)),
+    soften: (key) => call(() => scripts.soften(key)),
+    generations: (key, fields, known = '') => call(() => scripts.generations(key, fields, known)),
+    purge: (key, request) => call(() => scripts.purge(key, request)),
     bump: (key, field, seen) => call(() => scripts.bump(key, field, seen)),
     async deadLetter(key, letter) {
       const fields = pairs(letter);

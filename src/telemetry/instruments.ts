@@ -3,7 +3,8 @@
 
 import type { Meter } from '@opentelemetry/api';
 import type { BatchReport, CacheEvent } from '../core/ports.ts';
-import { type BreakerState, READ_OUTCOMES, type ReadCounts } from './telemetry.ts';
+import { READ_OUTCOMES } from '../core/read-outcome.ts';
+import type { BreakerState, ReadCounts } from './telemetry.ts';
 import { codeOf } from './traced.ts';
 
 /** What is kept outside and looked at when it is exported. */

@@ -3,7 +3,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CacheEvent, Observe, Source, Store } from '../core/ports.ts';
-import type { ReadAnswer } from '../core/read.ts';
+import { type OnRead, outcomeIndex, READ_OUTCOMES } from '../core/read-outcome.ts';
 import type { Sync } from '../core/sync.ts';
 import type * as OpenTelemetry from './open-telemetry.ts';
 import type { Exporting } from './open-telemetry.ts';
@@ -21,28 +21,14 @@ export interface TelemetryOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export type ReadOutcome = (typeof READ_OUTCOMES)[number];
 /** Counts by entity, in the order of READ_OUTCOMES. */
 export type ReadCounts = ReadonlyMap<string, readonly number[]>;
-
-export const READ_OUTCOMES = [
-  'hit',
-  'stale',
-  'stale-if-error',
-  'miss',
-  'joined',
-  'reload',
-  'bypass',
-  'not-cached',
-  'error',
-] as const;
-const INDEX = Object.fromEntries(READ_OUTCOMES.map((outcome, i) => [outcome, i])) as Record<ReadOutcome, number>;
 
 export interface Telemetry {
   readonly isOn: boolean;
   readonly observe: Observe;
-  /** Counts a read; undefined: it failed. */
-  readonly onRead: (entity: string, answer: ReadAnswer | undefined) => void;
+  /** Counts a read. */
+  readonly onRead: OnRead;
   onBreaker(source: string, state: BreakerState): void;
   store(store: Store): Store;
   source(source: Source): Source;
@@ -107,7 +93,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     onRead(entity, answer) {
       let counts = reads.get(entity);
       if (counts === undefined) reads.set(entity, (counts = READ_OUTCOMES.map(() => 0)));
-      const at = INDEX[outcomeOf(answer)];
+      const at = outcomeIndex(answer);
       counts[at] = (counts[at] ?? 0) + 1;
     },
     onBreaker: (source, state) => void breakers.set(source, state),
@@ -121,12 +107,6 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       await exporting?.shutdown().catch(options.onError);
     },
   };
-}
-
-function outcomeOf(answer: ReadAnswer | undefined): ReadOutcome {
-  if (answer === undefined) return 'error';
-  if (answer.kind === 'not-cached') return 'not-cached';
-  return answer.collapsed ? 'joined' : answer.how;
 }
 
 /** One observer of several. */

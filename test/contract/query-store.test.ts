@@ -17,6 +17,7 @@ type Step =
   | { readonly kind: 'change'; readonly items: readonly { readonly item: string; readonly tags: readonly string[] }[] }
   | { readonly kind: 'admit'; readonly of: number; readonly tags: readonly string[]; readonly items: readonly string[] }
   | { readonly kind: 'marks'; readonly tags: readonly string[] }
+  | { readonly kind: 'bump'; readonly tags: readonly string[] }
   | { readonly kind: 'drop' };
 
 const tag = fc.constantFrom('*', 'a', 'b', 'a:b', 'é|x', 'A');
@@ -37,6 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       .map((of): Step => ({ kind: 'admit', ...of })),
   },
   { weight: 3, arbitrary: tags.map((of): Step => ({ kind: 'marks', tags: of })) },
+  { weight: 2, arbitrary: tags.map((of): Step => ({ kind: 'bump', tags: of })) },
   { weight: 1, arbitrary: fc.constant<Step>({ kind: 'drop' }) },
 );
 
@@ -63,6 +65,9 @@ async function replay(store: QueryStore, index: string, steps: readonly Step[]):
         answers.push(typeof bumped === 'string' ? bumped : bumped.toSorted());
         break;
       }
+      case 'bump':
+        await store.bump(index, one.tags);
+        break;
       case 'admit': {
         const capture = captures[one.of];
         if (capture !== undefined) answers.push(await store.admit(index, capture, one.tags, one.items));

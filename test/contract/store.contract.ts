@@ -7,6 +7,7 @@ import { fillContract } from './store.contract-fills.ts';
 import { foreignContract } from './store.contract-foreign.ts';
 import { invalidationContract } from './store.contract-invalidations.ts';
 import { leaseContract } from './store.contract-leases.ts';
+import { purgeContract } from './store.contract-purges.ts';
 import { watermarkContract } from './store.contract-watermarks.ts';
 
 export interface StoreContract {
@@ -33,6 +34,7 @@ export function storeContract({ name, create }: StoreContract): void {
     invalidationContract(bench);
     foreignContract(bench);
     watermarkContract(bench);
+    purgeContract(bench);
 
     describe('ordering', () => {
       test('calls of one tick take effect in the order issued', async () => {

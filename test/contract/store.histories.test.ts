@@ -65,6 +65,7 @@ const lease = fc
 const release = fc
   .record({ key, token })
   .map((r): Step => ({ name: `release ${show(r)}`, waits: false, run: ({ store }) => store.release(r.key, r.token) }));
+const soften = key.map((k): Step => ({ name: `soften ${k}`, waits: false, run: ({ store }) => store.soften(k) }));
 const fill = fc
   .record({
     key,
@@ -139,6 +140,7 @@ const steps = fc.oneof(
   { weight: 6, arbitrary: fill },
   { weight: 5, arbitrary: invalidate },
   { weight: 1, arbitrary: release },
+  { weight: 1, arbitrary: soften },
   { weight: 1, arbitrary: spoil },
   { weight: 2, arbitrary: advance },
   { weight: 2, arbitrary: watermark },

@@ -52,6 +52,12 @@ export function createMemoryQueryStore(): MemoryQueryStore {
       for (const tag of bumped) found.tags.set(tag, found.seq);
       return [...bumped];
     },
+    async bump(index, tags) {
+      const found = indexes.get(index);
+      if (found === undefined) return;
+      found.seq++;
+      for (const tag of tags) found.tags.set(tag, found.seq);
+    },
     async admit(index, { incarnation, seq }, tags, items) {
       const found = indexes.get(index);
       if (found === undefined || found.incarnation !== incarnation) return false;

@@ -6,11 +6,13 @@ import type {
   DeadLetter,
   FillReply,
   FillRequest,
+  GenerationsReply,
   InvalidateReply,
   InvalidateRequest,
   LeaseReply,
   LeaseRequest,
   Position,
+  PurgeRequest,
   Stamp,
   Store,
   Watermark,
@@ -28,6 +30,7 @@ import {
 
 const NONE = new Uint8Array(8);
 const CLOSED_MS = 86_400_000;
+const MOST_PURGES = 2000;
 const KNOWN = /^K\|([0-9a-f]{24})\|([0-9a-f]{16})$/i;
 const UNKNOWN = /^U\|(-|[0-9a-f]{24})\|([0-9a-z-]+)\|(\d+)\|([0-9a-f]{16})$/i;
 const GENERATION = /^(\d{16})([0-9a-f]{8})$/i;
@@ -162,7 +165,8 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       return refusal;
     }
     const fence = isSame(record.identity, request.identity) ? record.fence : 0n;
-    const times = [0, request.softMs, request.hardMs].map((ms) => u64(BigInt(Math.round(now() + ms))));
+    const begunAt = Math.floor(request.begunAt ?? now());
+    const times = [begunAt, now() + request.softMs, now() + request.hardMs].map((ms) => u64(BigInt(Math.round(ms))));
     const head = bare(request.identity, fence, NONE, 0);
     head[2] = request.value.state === 'value' ? 1 : 2;
     put(key, concat(head, ...times, encodeFill(request)), Math.max(request.hardMs, fence === 0n ? 0 : ttl(key)));
@@ -236,12 +240,48 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     return hash;
   }
 
-  function generations(key: string, fields: readonly string[]) {
+  function generations(key: string, fields: readonly string[], known = ''): GenerationsReply {
     const hash = hashOf(key);
     for (const field of fields) {
       if (!GENERATION.test(hash.get(field) ?? '')) hash.set(field, generationAt(now() * 1000));
     }
-    return { values: fields.map((field) => hash.get(field) ?? ''), timeMs: now() };
+    const purgesVersion = hash.get('purged') ?? '';
+    return {
+      values: fields.map((field) => hash.get(field) ?? ''),
+      timeMs: Math.max(now(), Number(purgesVersion) + 1),
+      purgesVersion,
+      purges: purgesVersion === known ? undefined : (hash.get('purges') ?? ''),
+    };
+  }
+
+  function purge(key: string, { names, mode, seen, keepMs }: PurgeRequest): number | undefined {
+    const hash = hashOf(key);
+    const purgedAt = Math.max(now(), Math.ceil(seen), Number(hash.get('purged') ?? 0) + 1);
+    const listed = (hash.get('purges') ?? '').split('\n').flatMap((line) => {
+      const [drop, stale, till, name] = /^(\d+) (\d+) (\d+) (.+)$/.exec(line)?.slice(1) ?? [];
+      return name === undefined ? [] : [{ drop, stale, till: Number(till), name }];
+    });
+    const kept = listed.filter(({ name, till }) => !names.includes(name) && till > now());
+    const added = [...new Set(names)].map((name) => {
+      const { drop = '0', stale = '0' } = listed.find((each) => each.name === name) ?? {};
+      return mode === 'drop'
+        ? { drop: purgedAt, stale, till: purgedAt + keepMs, name }
+        : { drop, stale: purgedAt, till: purgedAt + keepMs, name };
+    });
+    const all = [...kept, ...added];
+    if (all.length > MOST_PURGES) return undefined;
+    hash.set('purged', String(purgedAt));
+    hash.set('purges', all.map(({ drop, stale, till, name }) => `${drop} ${stale} ${till} ${name}\n`).join(''));
+    return purgedAt;
+  }
+
+  function soften(key: string): boolean {
+    const record = view(key);
+    if (!record.exists) return false;
+    const bytes = withLease(key, NONE, 0);
+    if (record.value !== undefined) bytes[3] = 1;
+    slots.set(key, { content: bytes, expiresAt: slotOf(key)?.expiresAt ?? 0 });
+    return record.value !== undefined;
   }
 
   function bump(key: string, field: string, seen: string): string {
@@ -289,7 +329,9 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     watermark: (key, generation) => call(() => watermark(key, generation)),
     seed: (key, nonce, asOf) => call(() => seed(key, nonce, asOf)),
     close: (key) => call(() => setText(key, 'X', CLOSED_MS)),
-    generations: (key, fields) => call(() => generations(key, fields)),
+    soften: (key) => call(() => soften(key)),
+    generations: (key, fields, known) => call(() => generations(key, fields, known)),
+    purge: (key, request) => call(() => purge(key, request)),
     bump: (key, field, seen) => call(() => bump(key, field, seen)),
     deadLetter: (_key, letter) => call(() => void letters.push(letter)),
     recall: (key) => call(() => textOf(key) || undefined),

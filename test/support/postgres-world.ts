@@ -11,6 +11,7 @@ export interface PostgresWorldOptions extends Omit<WorldOptions, 'source'> {
 
 export function createPostgresWorld({ pageSize = 1000, ...options }: PostgresWorldOptions = {}) {
   const database = createMemoryPostgres();
+  const held = { isPaused: false };
   const world = createWorld({ provisionalMs: 0, ...options, source: database.source });
 
   /** @param reached what the process has for a store */
@@ -27,6 +28,7 @@ export function createPostgresWorld({ pageSize = 1000, ...options }: PostgresWor
       log,
       sync: made.sync,
       entities: ['widget'],
+      isPaused: async () => held.isPaused,
       options: { pauseMs: 200, pageSize, pruneMs: 60_000 },
     });
     return {
@@ -40,6 +42,7 @@ export function createPostgresWorld({ pageSize = 1000, ...options }: PostgresWor
 
   return {
     database,
+    held,
     world,
     process,
     markKey: world.keys.watermark(database.source.name, database.partition.id),

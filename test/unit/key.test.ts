@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Key, type KeyColumn, keyText, parseKey, redisKeys } from '../../src/core/key.ts';
+import { type Key, type KeyColumn, keyOfText, keyText, parseKey, redisKeys } from '../../src/core/key.ts';
 
 const COLUMNS: readonly KeyColumn[] = [
   { name: 'country', type: 'scalar', maxBytes: 2048 },
@@ -40,6 +40,26 @@ describe('keys', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('are read again from their text, and from nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(scalar, { minLength: 1, maxLength: 3 }), (key) => {
+        fc.pre(!(key.length === 1 && key[0] === ''));
+        expect(keyOfText(keyText(key))).toEqual(key);
+      }),
+      { numRuns: 2000 },
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.constantFrom('', '=', '=x', '=[1]', '={}', '%2f', 'a%', '=01', '%41')),
+        (text) => {
+          const key = keyOfText(text);
+          if (key !== undefined) expect(keyText(key)).toBe(text);
+        },
+      ),
+    );
+    expect(['', '=x', '=[1]', '%2f', '=01', '%41'].map(keyOfText)).toEqual(Array(6).fill(undefined));
   });
 
   it('T21: parts that only differ in where they are split are other keys', () => {

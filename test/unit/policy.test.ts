@@ -9,6 +9,7 @@ const entry = (over: Partial<Entry> = {}): Entry => ({
   filledAt: 1000,
   softAt: 11_000,
   hardAt: 100_000,
+  isSoft: false,
   record: new Uint8Array(),
   body: new Uint8Array(),
   ...over,

@@ -422,6 +422,19 @@ describe('following', () => {
     expect(calls).toEqual(['state', 'state', 'state']);
   });
 
+  it('while its changes are held nothing is read, and afterwards none is missing', async () => {
+    const all = await started();
+    all.held.isPaused = true;
+    all.database.write('a', { v: 2 });
+    const calls = noted(all);
+    await all.app.poller.follow(all.world.clock.now() + 5000, new AbortController().signal);
+    expect(calls).toEqual([]);
+    expect(seen(await all.app.read('a'))).toMatchObject({ how: 'hit', value: { v: 1 } });
+    all.held.isPaused = false;
+    await all.app.poll();
+    expect(seen(await all.app.read('a')).value).toMatchObject({ v: 2 });
+  });
+
   it('tells how the log stands', async () => {
     const all = createPostgresWorld();
     const app = all.process();

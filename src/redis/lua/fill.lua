@@ -1,6 +1,6 @@
 -- FILL: stores what the holder of the lease loaded, unless something newer came by. Ends the lease either way.
 -- KEYS[1] record
--- ARGV[1] token, ARGV[2] identity, ARGV[3] state 1 or 2, ARGV[4] soft ms, ARGV[5] hard ms, ARGV[6] bytes 60 on
+-- ARGV[1] token, ARGV[2] identity, ARGV[3] state, ARGV[4] soft, ARGV[5] hard ms, ARGV[6] bytes 60 on, ARGV[7] begun at
 -- Returns 0 stored; refused: 1 lease, 2 fence, 3 older than the live value, 4 provisional over a live value
 local NONE = string.rep('\0', 8)
 local t = redis.call('TIME')
@@ -34,6 +34,6 @@ end
 if not same then fence = NONE end
 local ttl = math.max(tonumber(ARGV[5]), fence == NONE and 0 or redis.call('PTTL', KEYS[1]))
 local function time(ms) return struct.pack('>I4I4', math.floor(ms / 4294967296), ms % 4294967296) end
-local head = 'W\1' .. string.char(ARGV[3]) .. '\0' .. ARGV[2] .. fence .. NONE .. NONE
-redis.call('SET', KEYS[1], head .. time(now) .. time(now + ARGV[4]) .. time(now + ARGV[5]) .. ARGV[6], 'PX', ttl)
+local head = 'W\1' .. string.char(ARGV[3]) .. '\0' .. ARGV[2] .. fence .. NONE .. NONE .. time(tonumber(ARGV[7]) or now)
+redis.call('SET', KEYS[1], head .. time(now + ARGV[4]) .. time(now + ARGV[5]) .. ARGV[6], 'PX', ttl)
 return 0

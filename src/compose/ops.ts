@@ -1,0 +1,102 @@
+// The routes under /ops, and what the process notes for them.
+
+import type { Content } from '../core/content.ts';
+import { createDeadLetters } from '../core/dead-letters.ts';
+import { createExplain } from '../core/explain.ts';
+import { createFailureNotes } from '../core/failure-notes.ts';
+import type { RedisKeys } from '../core/key.ts';
+import type { LoaderDeps } from '../core/lease.ts';
+import { createLoader } from '../core/load.ts';
+import { createPartitionNotes } from '../core/partition-notes.ts';
+import { createPauses } from '../core/pauses.ts';
+import type { CacheEvent } from '../core/ports.ts';
+import { createPurge } from '../core/purge.ts';
+import type { Query } from '../core/query.ts';
+import { marksOfQuery } from '../core/query-read.ts';
+import { createRefusals } from '../core/refusals.ts';
+import { createSourceReport } from '../core/source-report.ts';
+import { createStats } from '../core/stats.ts';
+import { type HealthCheck, stateOf } from '../functions/health.ts';
+import { etagText } from '../functions/http.ts';
+import { registerOpsExplain } from '../functions/ops-explain.ts';
+import { registerOpsLetters } from '../functions/ops-letters.ts';
+import { registerOpsPurge } from '../functions/ops-purge.ts';
+import { registerOpsSources } from '../functions/ops-sources.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { createOpsStore } from '../redis/ops-store.ts';
+import { createQueryStore } from '../redis/query-store.ts';
+import type { FeedCheck } from './feeds.ts';
+import { clock, every } from './runtime.ts';
+import type { OpenedSources } from './sources.ts';
+
+const NOTES_MS = 1000;
+const STATS_MS = 10_000;
+
+/** Begins to note, before there is anything to observe. */
+export function startNotes(connection: RedisConnection, keys: RedisKeys, onError: (error: unknown) => void) {
+  const ops = createOpsStore(connection);
+  const deps = { ops, keys, nowMs: () => Date.now() };
+  const refusals = createRefusals(deps);
+  const partitions = createPartitionNotes(deps);
+  const failures = createFailureNotes(deps);
+  const stats = createStats(deps);
+  const notes = [refusals, partitions, failures];
+  const flush = async (all: readonly { flush(): Promise<void> }[]): Promise<void> => {
+    await Promise.all(all.map((each) => each.flush())).catch(onError);
+  };
+  const stops = [every(NOTES_MS, () => flush(notes)), every(STATS_MS, () => flush([stats]))];
+  return {
+    ops,
+    refusals,
+    partitions,
+    failures,
+    stats,
+    pauses: createPauses({ ops, keys, clock }),
+    observe: (event: CacheEvent) => {
+      for (const each of [...notes, stats]) each.observe(event);
+    },
+    async drain() {
+      for (const stop of stops) stop();
+      await flush([...notes, stats]);
+    },
+  };
+}
+
+export type OpsNotes = ReturnType<typeof startNotes>;
+
+export interface OpsDeps extends LoaderDeps {
+  readonly notes: OpsNotes;
+  readonly connection: RedisConnection;
+  readonly sources: Pick<OpenedSources, 'watched' | 'polled'>;
+  readonly feeds: readonly FeedCheck[];
+  readonly queries: readonly Query[];
+  readonly content: Content | undefined;
+}
+
+export function startOps(deps: OpsDeps): void {
+  const { notes, queries, content, keys, options, feeds } = deps;
+  const { ops, stats, pauses } = notes;
+  const opened = [...deps.sources.watched, ...deps.sources.polled];
+  const entities = opened.flatMap((source) => source.entities);
+  const queryStore = createQueryStore(deps.connection);
+  const marksOf = marksOfQuery({ keys, queries: queryStore });
+  const explain = createExplain({ ...deps, ...notes, etagText, leaseMs: options.leaseMs });
+  registerOpsExplain({ explain, entities, queries, content, marksOf });
+  const indexed = [...new Set(queries.flatMap((query) => query.of.map(({ name }) => name)))];
+  registerOpsPurge({ purge: createPurge({ ...deps, queries: queryStore, indexed }), keys, entities, queries, content });
+  const letters = createDeadLetters({ ops, keys, entities, load: createLoader(deps) });
+  registerOpsLetters(letters);
+  const sources = opened.map(({ definition, source, entities: own }) => {
+    const reads: HealthCheck = { name: source.name, check: () => source.check().then(() => undefined) };
+    const checks = [reads, ...feeds.filter((feed) => feed.source === source.name)];
+    const names = own.map(({ name }) => name);
+    return {
+      name: source.name,
+      kind: definition.kind,
+      entities: names,
+      checks: checks.map((check) => () => stateOf(check)),
+    };
+  });
+  const report = createSourceReport({ ...notes, keys, sources, letters });
+  registerOpsSources({ report, pauses, stats, audited: () => ops.fields(keys.audit) });
+}
