@@ -25,6 +25,7 @@ import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
 import { registerHealth } from './functions/health.ts';
 import { createLog } from './functions/log.ts';
+import { registerOpenapi } from './functions/openapi.ts';
 import { registerTraceContext } from './functions/trace-context.ts';
 import { createRedisConnection } from './redis/connection.ts';
 import { redisCheck } from './redis/health.ts';
@@ -122,6 +123,13 @@ function start(config: ResolvedConfig): void {
     clients,
     limits: guardLimits(settings),
     observe,
+  });
+  registerOpenapi({
+    entities,
+    queries,
+    content: config.content,
+    sessions: config.sessions && { hasSubjects: config.sessions.subject !== undefined },
+    clientDirectives,
   });
   const { changes } = queryPart;
   const feedDeps = {

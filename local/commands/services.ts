@@ -58,6 +58,7 @@ async function run(input: Input): Promise<number> {
     cosmos: stack.emulator,
     postgres: stack.postgres.server && stack.postgres.url,
     sql: stack.sql.port === undefined ? undefined : stack.sql.connectionString,
+    redis: stack.redis.port === undefined ? undefined : stack.settings['REDIS_URL'],
     database: stack.database,
     services: stack.services.map(({ name, what, pid }) => ({ name, what, ...(pid === undefined ? {} : { pid }) })),
   });

@@ -16,6 +16,8 @@ export interface State {
   database: string;
   /** URL of the embedded PostgreSQL; undefined where POSTGRES is used. */
   postgres?: string | undefined;
+  /** URL of the Redis; undefined where REDIS_URL is used. */
+  redis?: string | undefined;
   /** Connection string of the TDS emulator; undefined where SQL is used. */
   sql?: string | undefined;
   services: { name: string; what: string; pid?: number }[];

@@ -24,7 +24,10 @@ export function guardLimits(settings: Settings): GuardLimits {
   };
 }
 
-export function openSources({ settings, leasePrefix, containers, tables }: ResolvedConfig, telemetry: Telemetry) {
+export function openSources(
+  { settings, leasePrefix, containers, tables }: ResolvedConfig,
+  telemetry: Pick<Telemetry, 'source' | 'onBreaker'>,
+) {
   const clients = createCosmosClients();
   const pool = { size: settings.WARMFEED_POOL_SIZE, timeoutMs: settings.WARMFEED_SOURCE_TIMEOUT };
   const postgresPools = createPostgresPools(pool);

@@ -4,6 +4,7 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Key, parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/policy.ts';
+import type { Source } from '../core/ports.ts';
 import type { Query } from '../core/query.ts';
 import type { QueryReader } from '../core/query-read.ts';
 import type { OnRead } from '../core/read-outcome.ts';
@@ -57,11 +58,15 @@ async function handle(
   return answerRead(request, query, answer);
 }
 
+/** Only a query in one partition of Cosmos DB goes on after a page. */
+export function isPaged(query: Pick<Query, 'partition'> & { readonly source: Pick<Source, 'changesHold'> }): boolean {
+  return query.partition !== undefined && query.source.changesHold === 'documents';
+}
+
 /** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */
-export function queryKeyOf({ params, partition, source }: Query, request: HttpRequest): Key {
-  // Only a query in one partition of Cosmos DB goes on after a page.
-  const pages = partition !== undefined && source.changesHold === 'documents';
-  const names = [...params.map((param) => param.name), ...(pages ? [CONTINUATION] : [])];
+export function queryKeyOf(query: Query, request: HttpRequest): Key {
+  const { params } = query;
+  const names = [...params.map((param) => param.name), ...(isPaged(query) ? [CONTINUATION] : [])];
   const given = parametersOf(request, names);
   const values = params.map((param): Key[number] => {
     const text = given.get(param.name);

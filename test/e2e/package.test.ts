@@ -122,6 +122,7 @@ describe('the package in a host', () => {
         'entities',
         'health-live',
         'health-ready',
+        'openapi',
         'ops-consistency',
         'ops-dead-letter',
         'ops-dead-letters',

@@ -78,7 +78,7 @@ export async function startRecordingProxy(target: URL) {
   let cut = false;
   let gate: Promise<void> | undefined;
   let held = 0;
-  let isHeld = (_: string): boolean => true;
+  let isHeld: (path: string) => boolean = () => true;
   const server = createHttpServer((incoming, outgoing) => {
     requests.push({ method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers });
     if (cut) return void incoming.socket.destroy();

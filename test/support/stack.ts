@@ -1,7 +1,7 @@
 // The whole thing for end-to-end tests: real Redis, the Cosmos DB emulator over HTTP, and the built app in the
 // in-process host.
 
-import { CosmosClient } from '@azure/cosmos';
+import { CosmosClient, type Database } from '@azure/cosmos';
 import { Redis } from 'ioredis';
 import { startCosmosEmulator } from '../../local/cosmos/emulator.ts';
 import { type HostOptions, startHost } from '../../local/host/host.ts';
@@ -16,6 +16,8 @@ export interface StackOptions {
   /** Whether the all-versions feed carries them, which is an opt-in of the account. */
   readonly previousImages?: boolean;
   readonly redisArgs?: string[];
+  /** What the database has besides, before the app starts. */
+  readonly prepare?: (database: Database) => Promise<void>;
 }
 
 const CONFIGURATION = new URL('../e2e/cache.config.ts', import.meta.url).pathname;
@@ -34,6 +36,7 @@ export async function startStack(options: StackOptions = {}) {
   for (const id of ['leases', 'sessions']) {
     await database.containers.create({ id, partitionKey: '/id', defaultTtl: -1 });
   }
+  await options.prepare?.(database);
   const settings = {
     COSMOS: emulator.connectionString,
     COSMOS_DATABASE: 'shop',

@@ -1,0 +1,54 @@
+// The OpenAPI 3.1 document of what the configuration serves.
+
+import { documentPaths, healthPaths } from './openapi-health.ts';
+import { commonComponents, type Json } from './openapi-parts.ts';
+import {
+  contentPaths,
+  entityPaths,
+  itemSchemas,
+  queryPaths,
+  type ReadEntity,
+  type ReadQuery,
+} from './openapi-reads.ts';
+import { sessionPaths } from './openapi-sessions.ts';
+
+export interface Served {
+  readonly entities: readonly ReadEntity[];
+  readonly queries: readonly ReadQuery[];
+  /** Undefined: there are none. */
+  readonly sessions: { readonly hasSubjects: boolean } | undefined;
+  readonly content: { readonly authLevel: 'function' | 'anonymous' } | undefined;
+  readonly clientDirectives: 'honour' | 'ignore';
+}
+
+/** That of package.json. */
+const VERSION = '0.1.0';
+
+/** @param server the path that all routes begin with, such as `/api` */
+export function openapiDocument(served: Served, server: string): Json {
+  const { entities, queries, sessions, content } = served;
+  const how = { directives: served.clientDirectives === 'honour' };
+  const common = commonComponents();
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Warmfeed',
+      version: VERSION,
+      description: 'Items, lists, content and session state, served out of a cache that follows its databases.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: server === '' ? '/' : server }],
+    paths: {
+      ...entityPaths(entities, how),
+      ...queryPaths(queries, how),
+      ...(sessions && sessionPaths(sessions)),
+      ...(content && contentPaths(content, how)),
+      ...healthPaths(),
+      ...documentPaths(),
+    },
+    components: {
+      ...common,
+      schemas: { ...(common['schemas'] as Json), ...itemSchemas(entities) },
+    },
+  };
+}

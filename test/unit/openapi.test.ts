@@ -1,0 +1,151 @@
+// The OpenAPI document of configurations of all kinds: valid by a validator that is not ours, its examples by its schemas.
+
+import { readFileSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { KEY_TYPES } from '../../src/core/key-type.ts';
+import { openapiDocument, type Served } from '../../src/functions/openapi-document.ts';
+import type { ReadEntity, ReadQuery } from '../../src/functions/openapi-reads.ts';
+
+type Tree = Record<string, unknown>;
+
+const columns = (['text', 'scalar', ...Object.keys(KEY_TYPES)] as ReadEntity['columns'][number]['type'][]).map(
+  (type) => ({ name: `${type} of {it}`, type, maxBytes: 100 }),
+);
+const item: ReadEntity = { name: 'thing', columns, source: { changesHold: 'documents' } };
+const twice: ReadEntity = {
+  name: 'twice-named',
+  columns: [
+    { name: 'a/b', type: 'int', maxBytes: 4 },
+    { name: 'a.b', type: 'int', maxBytes: 4 },
+    { name: 'a b', type: 'int', maxBytes: 4 },
+  ],
+  source: { changesHold: 'keys' },
+};
+const query: ReadQuery = {
+  title: 'all',
+  params: columns.map(({ type, maxBytes }) => ({ name: `p_${type}`, type, maxBytes })),
+  partition: () => ['x'],
+  isOfItems: true,
+  of: [{ name: 'thing' }],
+  source: { changesHold: 'documents' },
+};
+const everything: Served = {
+  entities: [item, twice],
+  queries: [query, { ...query, title: 'count', partition: undefined, isOfItems: false, params: [] }],
+  sessions: { hasSubjects: true },
+  content: { authLevel: 'anonymous' },
+  clientDirectives: 'honour',
+};
+const least: Served = {
+  entities: [item],
+  queries: [],
+  sessions: undefined,
+  content: undefined,
+  clientDirectives: 'ignore',
+};
+
+const documents: readonly [string, Served][] = [
+  ['everything', everything],
+  ['as little as there can be', least],
+  [
+    'sessions of nobody, content with a key',
+    { ...least, sessions: { hasSubjects: false }, content: { authLevel: 'function' } },
+  ],
+];
+
+describe.each(documents)('the document of %s', (_, served) => {
+  const document = openapiDocument(served, '/api') as Tree;
+
+  it('is valid OpenAPI 3.1', async () => {
+    const result = await new Validator().validate(structuredClone(document));
+    expect(result).toMatchObject({ valid: true });
+  });
+
+  it('and with a fault it is not', async () => {
+    const { info: _info, ...faulty } = structuredClone(document);
+    expect(await new Validator().validate(faulty)).toMatchObject({ valid: false });
+  });
+
+  it('refers to nothing that is not there', () => {
+    const refs = nodesOf(document).flatMap((node) => (typeof node['$ref'] === 'string' ? [node['$ref']] : []));
+    expect(refs.filter((ref) => resolve(document, ref) === undefined)).toEqual([]);
+    expect(refs.length).toBeGreaterThan(10);
+  });
+
+  it('has examples that its schemas allow', () => {
+    const ajv = new Ajv2020({ strict: false, formats: { int32: true, uuid: true, date: true, 'date-time': true } });
+    ajv.addSchema(document, 'openapi');
+    const checked = nodesOf(document).filter((node) => node['example'] !== undefined && node['schema'] !== undefined);
+    expect(checked.length).toBeGreaterThan(10);
+    for (const { schema, example } of checked) {
+      expect(ajv.validate(absolute(schema), example), `${JSON.stringify(example)}: ${ajv.errorsText()}`).toBe(true);
+    }
+  });
+
+  it('declares each parameter of a path, and each operation under its own name', () => {
+    const operations = operationsOf(document);
+    for (const { path, operation } of operations) {
+      const declared = ((operation['parameters'] ?? []) as Tree[]).filter((one) => one['in'] === 'path');
+      const named = [...path.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1]);
+      expect(declared.map(({ name }) => name)).toEqual(named);
+    }
+    const ids = operations.map(({ operation }) => operation['operationId']);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe('what the configuration says', () => {
+  const text = (served: Served) => JSON.stringify(openapiDocument(served, '/api'));
+
+  it('decides which routes there are', () => {
+    expect(Object.keys(openapiDocument(least, '/api')['paths'] as Tree)).toEqual([
+      expect.stringMatching(/^\/entities\/thing\/\{/),
+      '/batch/thing',
+      '/health/live',
+      '/health/ready',
+      '/openapi.json',
+    ]);
+    expect(text(everything)).toContain('/sessions/current/touch');
+    expect(text(everything)).toContain('listSessions');
+    expect(text({ ...everything, sessions: { hasSubjects: false } })).not.toContain('listSessions');
+  });
+
+  it('tells of directives only where they are honoured, of tokens only where there are some', () => {
+    expect(text(everything)).toContain('only-if-cached');
+    const operations = operationsOf(openapiDocument(least, ''));
+    const headers = operations.flatMap(({ operation }) => (operation['parameters'] ?? []) as Tree[]);
+    expect(headers.map(({ name }) => name)).not.toContain('Cache-Control');
+    expect(operations.some(({ operation }) => '504' in (operation['responses'] as Tree))).toBe(false);
+    expect(text(least)).toContain('x-ms-session-token');
+    expect(text({ ...least, entities: [twice] })).not.toContain('x-ms-session-token');
+  });
+
+  it('has the version of the package', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(openapiDocument(least, '/api')['info']).toMatchObject({ version });
+  });
+});
+
+function nodesOf(value: unknown): Tree[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.values(value).flatMap(nodesOf);
+  return Array.isArray(value) ? inner : [value as Tree, ...inner];
+}
+
+function operationsOf(document: Tree) {
+  return Object.entries(document['paths'] as Record<string, Record<string, Tree>>).flatMap(([path, item_]) =>
+    Object.entries(item_).map(([method, operation]) => ({ path, method, operation })),
+  );
+}
+
+function resolve(document: Tree, ref: string): unknown {
+  const steps = ref.slice(2).split('/');
+  return steps.reduce<unknown>((node, step) => (node as Tree | undefined)?.[step], document);
+}
+
+/** References of a document that is known by a name. */
+function absolute(schema: unknown): object {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"$ref":"#/', '"$ref":"openapi#/')) as object;
+}
