@@ -18,6 +18,7 @@ import { createSourceReport } from '../core/source-report.ts';
 import { createStats } from '../core/stats.ts';
 import { type HealthCheck, stateOf } from '../functions/health.ts';
 import { etagText } from '../functions/http.ts';
+import { registerOpsConsole } from '../functions/ops-console.ts';
 import { registerOpsExplain } from '../functions/ops-explain.ts';
 import { registerOpsLetters } from '../functions/ops-letters.ts';
 import { registerOpsPurge } from '../functions/ops-purge.ts';
@@ -97,6 +98,7 @@ export function startOps(deps: OpsDeps): void {
       checks: checks.map((check) => () => stateOf(check)),
     };
   });
+  registerOpsConsole();
   const report = createSourceReport({ ...notes, keys, sources, letters });
   registerOpsSources({ report, pauses, stats, audited: () => ops.fields(keys.audit) });
 }
