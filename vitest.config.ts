@@ -1,19 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-/** Lua files are modules that export their text, as in the bundle (esbuild `--loader:.lua=text`). */
-const lua = {
-  name: 'lua',
+/** Modules that export their text, as in the bundle (esbuild `--loader:.lua=text` and others). */
+const texts = {
+  name: 'texts',
   enforce: 'pre' as const,
   load: (id: string) =>
-    id.endsWith('.lua') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}` : undefined,
+    /\.(lua|client\.js)$|\/src\/console\//.test(id)
+      ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}`
+      : undefined,
 };
 
 /** On a busy CI machine a real server may be late once; what fails three times is broken. */
 const retry = process.env['CI'] ? 2 : 0;
 
 const project = (name: string, options: object = {}) => ({
-  plugins: [lua],
+  plugins: [texts],
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
 });
 

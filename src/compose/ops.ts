@@ -22,6 +22,7 @@ import { createWarmPages } from '../core/warm.ts';
 import { createWarmJobs } from '../core/warm-jobs.ts';
 import { type HealthCheck, stateOf } from '../functions/health.ts';
 import { etagText } from '../functions/http.ts';
+import { registerOpsConsole } from '../functions/ops-console.ts';
 import { registerOpsExplain } from '../functions/ops-explain.ts';
 import { registerOpsLetters } from '../functions/ops-letters.ts';
 import { registerOpsPurge } from '../functions/ops-purge.ts';
@@ -106,6 +107,7 @@ export function startOps(deps: OpsDeps, stop: AbortSignal): { readonly drain: ()
       checks: checks.map((check) => () => stateOf(check)),
     };
   });
+  registerOpsConsole();
   const report = createSourceReport({ ...notes, keys, sources, letters });
   registerOpsSources({ report, pauses, stats, audited: () => ops.fields(keys.audit) });
   return startWarm(deps, entities, stop);

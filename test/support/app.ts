@@ -35,7 +35,7 @@ export async function buildApp(configuration: string): Promise<string> {
 /** The options of the build script in package.json, so that a test's bundle is made like the shipped one. */
 function buildOptions(): BuildOptions {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { build: string } };
-  const flags = [...scripts.build.matchAll(/--([\w-]+)(?::(\.\w+))?(?:=(\S+))?|--external:(\S+)/g)];
+  const flags = [...scripts.build.matchAll(/--([\w-]+)(?::(\.[\w.]+))?(?:=(\S+))?|--external:(\S+)/g)];
   const value = (name: string) => flags.find((flag) => flag[1] === name)?.[3];
   return {
     bundle: true,
@@ -43,7 +43,9 @@ function buildOptions(): BuildOptions {
     format: 'cjs',
     target: value('target') ?? 'node22',
     external: ['@azure/functions-core'],
-    loader: { '.lua': 'text' },
+    loader: Object.fromEntries(
+      flags.flatMap(([, name, extension]) => (name === 'loader' && extension ? [[extension, 'text']] : [])),
+    ),
     minifySyntax: scripts.build.includes('--minify-syntax'),
     logLevel: 'error',
   } satisfies BuildOptions;
