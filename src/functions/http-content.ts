@@ -6,7 +6,7 @@ import Negotiator from 'negotiator';
 import { CODINGS, type Coding, type Description, unpack } from '../core/content.ts';
 import type { ReadAnswer } from '../core/read.ts';
 import { preconditions, rangeApplies } from './conditions.ts';
-import { cachedHeaders, notCached, problem, viewOf } from './http.ts';
+import { cachedHeaders, fromNow, notCached, problem, viewOf } from './http.ts';
 import { type ByteRange, contentRange, limitRanges, multipart, parseRange } from './ranges.ts';
 
 export interface ContentHttp {
@@ -77,7 +77,7 @@ export async function answerContent(
   Object.assign(headers, {
     etag: found.etag,
     'last-modified': new Date(description.modifiedMs).toUTCString(),
-    'cache-control': options.cacheControl.find(({ pattern }) => pattern.test(path))?.value ?? PRIVATE,
+    'cache-control': fromNow(options.cacheControl.find(({ pattern }) => pattern.test(path))?.value ?? PRIVATE, answer),
     'accept-ranges': 'bytes',
   });
   const refusal = { ...headers, ...NO_STORE };

@@ -77,7 +77,7 @@ export function answerRead(
     return problem(404, 'not-found', 'there is no such item', { ...headers, 'cache-control': NO_CACHE });
   }
   headers['etag'] = found.etag;
-  headers['cache-control'] = cacheControl(entity.http);
+  headers['cache-control'] = fromNow(cacheControl(entity.http), answer);
   if (entity.http.public && found.tags.length > 0) headers['cache-tag'] = found.tags.map(tagText).join(',');
   const precondition = evaluate(request, found.etag);
   if (precondition === 304) return { status: 304, headers };
@@ -197,6 +197,18 @@ function cacheStatus(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): strin
       ? ''
       : `; stored; ttl=${Math.floor(answer.softMs / 1000)}; detail=${answer.guarantee}`;
   return `${CACHE_NAME}; fwd=${forward}; fwd-status=${status}${stored}${collapsed}`;
+}
+
+/**
+ * A Cache-Control whose `max-age` counts from this answer on: other caches take the Age that it has here off theirs, and
+ * would never keep what is older here than that. What is stale here is for nobody to keep longer.
+ */
+export function fromNow(field: string, answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): string {
+  if (answer.kind !== 'cached' || answer.how !== 'hit') return field;
+  const age = ageOf(answer);
+  return field.replace(/\b(s-maxage|max-age)=(\d+)/gi, (_, name: string, least: string) => {
+    return `${name}=${Math.min(Number(least) + age, MAX_SECONDS)}`;
+  });
 }
 
 function cacheControl(http: EntityHttp): string {

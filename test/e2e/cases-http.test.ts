@@ -143,6 +143,16 @@ describe('cache headers', () => {
     expect(refreshed.headers['age']).toBe('0');
   });
 
+  it('C23: what other caches may keep counts from the answer, however long it is cached here', async () => {
+    await stack.widgets.items.upsert({ id: 'open', region: 'eu' });
+    const aged = await until(async () => {
+      const { headers } = await ask('open/eu/open');
+      return Number(headers['age'] ?? 0) > 0 ? headers : undefined;
+    });
+    const age = Number(aged['age']);
+    expect(aged['cache-control']).toBe(`public, max-age=${60 + age}, stale-while-revalidate=10`);
+  });
+
   it('C26: only-if-cached is a hit or 504, and never asks the source', async () => {
     await write('c26');
     const only = { 'cache-control': 'only-if-cached' };

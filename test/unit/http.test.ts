@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
 import type { ReadAnswer } from '../../src/core/read.ts';
 import { encodeFill } from '../../src/core/record.ts';
-import { answerBatch, answerError, answerRead, directivesOf, segmentsAfter } from '../../src/functions/http.ts';
+import {
+  answerBatch,
+  answerError,
+  answerRead,
+  directivesOf,
+  fromNow,
+  segmentsAfter,
+} from '../../src/functions/http.ts';
 import { cacheStatusOf } from '../support/cache-status.ts';
 
 const request = (headers: Record<string, string> = {}, method = 'GET', url = 'http://h/api/entities/widget/eu/w1') =>
@@ -143,12 +150,27 @@ describe('cache headers', () => {
     );
   });
 
+  it('C23: other caches may keep what is old here as long as what is new, and what is stale here no longer', () => {
+    const of = (answer: ReadAnswer) =>
+      header(answerRead(request(), entity({ maxAgeS: 60, public: true }), answer), 'cache-control');
+    expect(of(loaded())).toBe('public, max-age=60');
+    // Age: 3, so that they count 60 seconds from now.
+    expect(of(cached())).toBe('public, max-age=63');
+    expect(of(cached({ how: 'stale', nowMs: 63_500 }))).toBe('public, max-age=60');
+    expect(fromNow('public, S-MaxAge=1, max-age=2, immutable', cached() as never)).toBe(
+      'public, S-MaxAge=4, max-age=5, immutable',
+    );
+    expect(fromNow('private, no-cache', cached() as never)).toBe('private, no-cache');
+  });
+
   it('give other caches nothing unless the entity says so; tags go out with what is public', () => {
     const of = (http: object) => answerRead(request(), entity(http), cached());
     expect(header(of({}), 'cache-control')).toBe('private, no-cache');
-    expect(header(of({ maxAgeS: 5 }), 'cache-control')).toBe('private, max-age=5');
+    expect(header(answerRead(request(), entity({ maxAgeS: 5 }), loaded()), 'cache-control')).toBe('private, max-age=5');
     const all = { public: true, maxAgeS: 60, staleWhileRevalidateS: 5, staleIfErrorS: 600 };
-    expect(header(of(all), 'cache-control')).toBe('public, max-age=60, stale-while-revalidate=5, stale-if-error=600');
+    expect(header(answerRead(request(), entity(all), loaded()), 'cache-control')).toBe(
+      'public, max-age=60, stale-while-revalidate=5, stale-if-error=600',
+    );
     expect(header(of(all), 'cache-tag')).toBe('region:eu,kind:%C3%A4%2C%25');
     expect(header(of({ maxAgeS: 5 }), 'cache-tag')).toBeUndefined();
   });
