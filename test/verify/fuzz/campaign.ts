@@ -59,9 +59,11 @@ export async function campaign(options: CampaignOptions): Promise<Totals> {
 }
 
 async function runOne(totals: Totals, seed: number, stage: Stage, options: RunOptions): Promise<void> {
+  const { faults: only } = options.knockOut ?? {};
+  const planning = only === undefined ? {} : { faults: only };
   totals.schedules++;
   try {
-    const { violations, figures, faults, loads } = await runSchedule(planSchedule(seed), stage, options);
+    const { violations, figures, faults, loads } = await runSchedule(planSchedule(seed, planning), stage, options);
     add(totals, { ...figures, faults, loads });
     if (violations.length === 0) return;
     const lines = violations.slice(0, SHOWN).map(({ invariant, text }) => `${invariant}: ${text}`);

@@ -1,8 +1,8 @@
 // What the core asked of the store and was told: leases, fences and watermarks hold what they promise.
 
 import type { Violation } from './check.ts';
-import { grouped, lastingTo } from './check-reads.ts';
-import type { History, StoreCall } from './history.ts';
+import { grouped, itemOf, lastingTo, takesRecord } from './check-reads.ts';
+import type { History, Loss, StoreCall } from './history.ts';
 
 /** The clock of Redis tells whole milliseconds. */
 const CLOCK_MS = 2;
@@ -10,16 +10,19 @@ const CLOCK_MS = 2;
 type IsLost = (from: StoreCall, to: StoreCall) => boolean;
 
 export function checkCalls({ calls, losses, windows }: History): Violation[] {
-  const isLost: IsLost = (from, to) =>
-    [...losses, ...windows].some(({ begun, ended }) => begun < to.ended && ended > from.begun);
   return [...grouped(calls)].flatMap(([key, all]) => {
     const inOrder = all.toSorted((a, b) => a.begun - b.begun);
-    return [
-      ...checkFences(key, inOrder, isLost),
-      ...checkLeases(key, inOrder, isLost),
-      ...checkWatermark(key, inOrder, isLost),
-    ];
+    const isRecord = inOrder[0]?.call !== 'watermark';
+    const gone = losses.filter((loss) => (isRecord ? takesRecord(loss, itemOf(key)) : takesWatermark(loss)));
+    const isLost: IsLost = (from, to) =>
+      [...gone, ...windows].some(({ begun, ended }) => begun < to.ended && ended > from.begun);
+    if (!isRecord) return checkWatermark(key, inOrder, isLost);
+    return [...checkFences(key, inOrder, isLost), ...checkLeases(key, inOrder, isLost)];
   });
+}
+
+function takesWatermark({ taken }: Loss): boolean {
+  return taken === 'everything' || taken === 'watermarks';
 }
 
 /** A change that was handled leaves a fence: nothing older than it is stored while that stands. */

@@ -114,8 +114,9 @@ function checkOrder({ reads, losses, windows, calls }: History): Violation[] {
       const within = ({ begun, ended }: Loss | Window) => begun < after.ended && ended > before.begun;
       const late = (call: StoreCall) => call.begun < after.ended && lastingTo(call) > before.begun;
       // Whole milliseconds of two clocks.
+      const lost = (loss: Loss) => takesRecord(loss, key) && within(loss);
       const isOver = (before.hardAt ?? 0) <= (after.filledAt ?? 0) + 2;
-      return isOver || losses.some(within) || windows.some(within) || (dropped.get(key) ?? []).some(late);
+      return isOver || losses.some(lost) || windows.some(within) || (dropped.get(key) ?? []).some(late);
     };
     let newest: ReadSeen | undefined;
     for (const read of all.toSorted((a, b) => a.ended - b.ended)) {
@@ -131,6 +132,11 @@ function checkOrder({ reads, losses, windows, calls }: History): Violation[] {
   return violations;
 }
 
+/** Whether a record is gone, or old. @param key of the item */
+export function takesRecord({ taken }: Loss, key: string): boolean {
+  return taken === 'everything' || (taken !== 'watermarks' && taken.record === key);
+}
+
 /** A call without a reply may still be done at any time. */
 export function lastingTo({ reply, ended }: StoreCall): number {
   return reply === undefined ? Number.POSITIVE_INFINITY : ended;
@@ -141,7 +147,7 @@ function drops({ call, reply }: StoreCall): boolean {
 }
 
 /** `k1` of `wf:app:c:{item/k1}`. */
-function itemOf(key: string): string {
+export function itemOf(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1, -1);
 }
 

@@ -58,9 +58,11 @@ export interface StoreCall {
   readonly ms: number;
 }
 
-/** Something that takes away what the store had: of one key, or of all. */
+/** Takes away what the store had, or makes it old: one record, the watermarks, or everything. */
+export type Taken = { readonly record: string } | 'watermarks' | 'everything';
+
 export interface Loss {
-  readonly what: string;
+  readonly taken: Taken;
   readonly begun: number;
   readonly ended: number;
 }
@@ -114,12 +116,12 @@ export function createRecorder() {
     history,
     tick: () => ++ticks,
     /** Notes a loss from before it is asked for until it was answered. */
-    async losing<T>(what: string, work: () => Promise<T>): Promise<T> {
+    async losing<T>(taken: Taken | undefined, work: () => Promise<T>): Promise<T> {
       const begun = ++ticks;
       try {
         return await work();
       } finally {
-        history.losses.push({ what, begun, ended: ++ticks });
+        if (taken !== undefined) history.losses.push({ taken, begun, ended: ++ticks });
       }
     },
   };

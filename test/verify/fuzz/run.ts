@@ -4,12 +4,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSourceError, messageOf } from '../../../src/core/errors.ts';
-import type { Store } from '../../../src/core/ports.ts';
 import { check, type Verdict } from './check.ts';
 import { createRecorder, type Recorder } from './history.ts';
+import type { KnockOut } from './knock-outs.ts';
 import { createNaive, type NaiveKind } from './naive.ts';
 import { createRandom, type Random } from './random.ts';
-import type { Schedule } from './schedule.ts';
+import { type Schedule, takenBy } from './schedule.ts';
 import { createFuzzSource, type FuzzSource, type Page, type Range } from './source.ts';
 import type { Stage } from './stage.ts';
 import type { Subject } from './subject.ts';
@@ -19,7 +19,7 @@ export interface RunOptions {
   /** Default: what is shipped. */
   readonly naive?: NaiveKind;
   /** Breaks a rule of what is shipped. */
-  readonly knockOut?: (store: Store) => Store;
+  readonly knockOut?: KnockOut;
 }
 
 export interface Outcome extends Verdict {
@@ -58,7 +58,7 @@ export async function runSchedule(schedule: Schedule, stage: Stage, options: Run
   const { naive, knockOut } = options;
   const subject =
     naive === undefined
-      ? createWarmfeed({ ...given, ...(knockOut === undefined ? {} : { knockOut }) })
+      ? createWarmfeed({ ...given, ...(knockOut === undefined ? {} : { knockOut: knockOut.wrap }) })
       : createNaive(naive, given);
   const end = performance.now() + schedule.ms;
   const scene: Scene = {
@@ -127,7 +127,7 @@ async function misfortune({ schedule, stage, app, recorder, database, subject }:
   const begun = performance.now();
   for (const { atMs, fault } of schedule.faults) {
     await sleep(Math.max(0, begun + atMs - performance.now()));
-    await recorder.losing(fault.kind, async () => {
+    await recorder.losing(takenBy(fault), async () => {
       if (fault.kind === 'die') await subject.die(fault.process);
       else if (fault.kind === 'split') database.split(fault.family);
       else if (fault.kind === 'bump') await subject.bump(fault.what).catch(() => undefined);

@@ -1,5 +1,6 @@
 // What happens in one run, decided by its seed alone: sizes, times, how often loads are slow, which faults come when.
 
+import type { Taken } from './history.ts';
 import { createRandom, type Random } from './random.ts';
 
 export type Fault =
@@ -27,6 +28,29 @@ export type Fault =
   | { readonly kind: 'split'; readonly family: number };
 
 export type FaultKind = Fault['kind'];
+
+/** What a fault takes away; undefined: nothing that was acknowledged. */
+export function takenBy(fault: Fault): Taken | undefined {
+  switch (fault.kind) {
+    case 'evict':
+      return { record: `k${fault.key}` };
+    case 'lose-watermarks':
+      return 'watermarks';
+    case 'pause':
+    case 'cut':
+    case 'stop':
+    case 'script-flush':
+    case 'die':
+      return undefined;
+    case 'lose-generations':
+    case 'flush':
+    case 'kill':
+    case 'squeeze':
+    case 'bump':
+    case 'split':
+      return 'everything';
+  }
+}
 
 export interface Schedule {
   readonly seed: number;
