@@ -116,7 +116,8 @@ export function planSchedule(seed: number, { ms = 1500, faults }: ScheduleOption
   const processes = random.between(2, 4);
   const known = FAULTS.filter(([, kind]) => faults === undefined || faults.includes(kind));
   // Some are calm: what is evicted by nobody has more to be checked.
-  const count = random.chance(0.2) || known.length === 0 ? 0 : random.between(3, isRough ? 20 : 6);
+  const count =
+    random.chance(0.2) || known.length === 0 ? 0 : random.between(3, isRough || faults !== undefined ? 20 : 6);
   const moments = Array.from({ length: count }, () => random.below(ms)).toSorted((a, b) => a - b);
   return {
     seed,
@@ -146,7 +147,7 @@ function planTraffic(random: Random, isRough: boolean) {
 
 function planTimes(random: Random, isRough: boolean) {
   return {
-    leaseMs: random.pick([15, 50, 150]),
+    leaseMs: random.pick([40, 80, 160]),
     fenceMs: random.pick([10, 40, 300]),
     ttlMs: random.pick(isRough ? [20, 100, 1000] : [1000]),
     staleForMs: random.pick([0, 200]),
