@@ -12,6 +12,8 @@ export interface Scenario {
 
 const ONE = { keys: 1, writes: 1, readers: 1, workers: 1, lagMs: 1000 } as const;
 const EXPIRING = { options: { leaseMs: 10_000, fenceMs: 60_000 } } as const;
+const LIST = { keys: 1, writes: 1, letters: ['x', ''], lists: ['x'], readers: 1, workers: 1 } as const;
+const EVICTING = { entity: { onChange: 'evict' } } as const;
 const SPLIT = [[[0]], [[0]]];
 const SPLIT_TWICE = [[[0]], [[0]], [[0]]];
 const SPLIT_AND_MERGE = [[[0, 1]], [[0], [1]], [[0, 1]]];
@@ -69,7 +71,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'changes that only evict',
-    bounds: { ...ONE, reads: 2, evictions: 1, entity: { onChange: 'evict' } },
+    bounds: { ...ONE, ...EVICTING, reads: 2, evictions: 1 },
     deep: { writes: 2, readers: 2, workers: 2, redeliveries: 1 },
   },
   {
@@ -156,5 +158,38 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'a split, and the shard of the records falls back',
     bounds: { ...ONE, layouts: SPLIT, failovers: { records: 1 } },
     deep: { writes: 2, evictions: 1, failovers: { records: 1, watermarks: 1 } },
+  },
+  {
+    title: 'a list of one partition, a lagging reader; items enter and leave',
+    bounds: { ...LIST, ...EVICTING, writes: 2, reads: 2, queries: 'one-partition', lagMs: 1000 },
+    deep: { keys: 2, readers: 2, writes: 3, deletes: 1 },
+  },
+  {
+    title: 'a list of several partitions; items enter and leave, a change comes again',
+    bounds: {
+      ...LIST,
+      ...EVICTING,
+      letters: ['x', 'y'],
+      reads: 2,
+      queries: 'cross-partition',
+      redeliveries: 1,
+      workers: 2,
+    },
+    deep: { writes: 3, keys: 2 },
+  },
+  {
+    title: 'two lists that share a tag',
+    bounds: { ...LIST, ...EVICTING, lists: ['x', 'xx'], reads: 2, queries: 'one-partition', lagMs: 1000 },
+    deep: { writes: 2, keys: 2, readers: 2 },
+  },
+  {
+    title: 'the index of lists is lost',
+    bounds: { ...LIST, ...EVICTING, reads: 2, queries: 'one-partition', indexLosses: 2, evictions: 1, lagMs: 1000 },
+    deep: { writes: 2, keys: 2, reads: 3, workers: 2, redeliveries: 1 },
+  },
+  {
+    title: 'lists, and a purge',
+    bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', purges: 1 },
+    deep: { writes: 2, readers: 2, indexLosses: 1 },
   },
 ];

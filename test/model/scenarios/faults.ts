@@ -49,6 +49,12 @@ function losses({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
       lose([stage.records[key] ?? 0], { evictions: left.evictions - 1 }, [key], `evict ${nameOf(key)}`);
     }
   }
+  if (left.evictions > 0) {
+    for (const [i, list] of (bounds.lists ?? []).entries()) {
+      lose([stage.lists[i] ?? 0], { evictions: left.evictions - 1 }, [], `evict list ${list}`);
+    }
+  }
+  if (left.indexLosses > 0) lose([stage.index], { indexLosses: left.indexLosses - 1 }, [], 'lose the index of lists');
   if (left.flushes > 0) lose([...state.slots.keys()], { flushes: left.flushes - 1 }, all, 'flush all');
   if (left.watermarkLosses > 0) {
     for (const [i, id] of stage.partitions().entries()) {

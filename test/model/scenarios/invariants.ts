@@ -4,10 +4,10 @@
 
 import { asOfOf } from '../../../src/core/record.ts';
 import type { Call } from '../explorer/process.ts';
-import type { Sight } from '../explorer/system.ts';
+import type { Rows, Sight } from '../explorer/system.ts';
 import type { ItemsModel } from './items.ts';
 import type { State, Taken } from './stage.ts';
-import { latest, nameOf, type World } from './world.ts';
+import { latest, logText, nameOf, rowsAt, type World } from './world.ts';
 
 const NONE = new Uint8Array(8).toString();
 
@@ -49,7 +49,45 @@ export function faultOf(model: ItemsModel, state: State): string | undefined {
       return `L: without a fault ${nameOf(key)} ended uncached`;
     }
   }
-  return isQuiet && isDelivered(world) ? lifeless(model, state) : undefined;
+  const isOver = isQuiet && isDelivered(world);
+  return (
+    listFault(model, state, isOver) ?? (isOver && model.bounds.lists === undefined ? lifeless(model, state) : undefined)
+  );
+}
+
+/** What is wrong with a cached list that is valid now. */
+function listFault(model: ItemsModel, state: State, isOver: boolean): string | undefined {
+  const { stage, bounds } = model;
+  for (const [i, list] of (bounds.lists ?? []).entries()) {
+    const slot = state.slots[stage.lists[i] ?? 0] ?? stage.shelf.empty;
+    const { entry, rows } = stage.contents(slot);
+    const marks = entry && stage.marks(state, list);
+    if (rows === undefined || marks === undefined || !stage.isLive(state, slot, marks)) continue;
+    if (entry?.guarantee === 'provisional') continue;
+    const { world } = state;
+    const least = isOver ? world.completed.map(() => world.log.length) : world.completed;
+    const stale = staleRow(model, world, list, rows, least);
+    if (stale !== undefined) return `${isOver ? 'I2: in quiet' : 'I1:'} list ${list} is cached with ${stale}`;
+  }
+}
+
+/** An item that a list shows as it was only before a version of it. */
+export function staleRow(
+  { bounds }: ItemsModel,
+  { log }: World,
+  list: string,
+  rows: Rows,
+  least: readonly number[],
+): string | undefined {
+  for (let key = 0; key < bounds.keys; key++) {
+    const name = nameOf(key);
+    const from = least[key] ?? 0;
+    const states = Array.from(
+      { length: log.length - from + 1 },
+      (_, i) => rowsAt(log, bounds.keys, list, from + i)[name],
+    );
+    if (!states.includes(rows[name])) return `${name}${rows[name] === undefined ? ' not in it' : `@${rows[name]}`}`;
+  }
 }
 
 /** Then a provisional value is no older than what was completed either. */
@@ -81,7 +119,7 @@ function lifeless(model: ItemsModel, state: State): string | undefined {
   const { slots, world } = state;
   const known = lives.get(model) ?? new Map<string, string>();
   lives.set(model, known);
-  const log = world.log.map(({ key, isGone, at }) => `${key}${isGone ? '-' : '+'}${at}`);
+  const log = world.log.map(logText);
   const name = [slots, world.now, world.drawn, log, world.moves].map((each) => each.toString()).join('|');
   const found = known.get(name);
   if (found !== undefined) return found === '' ? undefined : found;
@@ -130,7 +168,7 @@ function readAlone(model: ItemsModel, from: State, key: number, serial: number):
   }
 }
 
-const FAILED: Sight = { how: 'failed', n: 0, guarantee: undefined };
+const FAILED: Sight = { how: 'failed', n: 0, rows: undefined, guarantee: undefined };
 
 /** Whether a fill brought an older version than was cached since the key was last lost. */
 function fallen(model: ItemsModel, { world }: State, after: State): boolean {

@@ -7,7 +7,7 @@ import type { Sight, Task } from '../explorer/system.ts';
 import type { System } from '../explorer/variant.ts';
 import type { Bounds } from './bounds.ts';
 import { faultSteps } from './faults.ts';
-import { brokenBy, faultOf, noteCached } from './invariants.ts';
+import { brokenBy, faultOf, noteCached, staleRow } from './invariants.ts';
 import { START_MS, Stage, type State, type Taken } from './stage.ts';
 import { describe } from './story.ts';
 import {
@@ -19,6 +19,7 @@ import {
   pagesOf,
   partitionOf,
   type Running,
+  rowsTo,
   type World,
 } from './world.ts';
 
@@ -110,18 +111,30 @@ export class ItemsModel implements Model<State> {
     // Keys of one partition differ by their names only, so the first to be written may have the first name.
     const isAnyOther = world.log.length === 0 && this.bounds.layouts === undefined;
     for (let key = 0; key < (isAnyOther ? 1 : this.bounds.keys); key++) {
-      for (const isGone of left.deletes > 0 ? [false, true] : [false]) {
-        const log = [...world.log, { key, isGone, at: world.now }];
+      for (const [isGone, letter] of this.#kindsOfWrites(left.deletes > 0)) {
+        const log = [...world.log, { key, isGone, at: world.now, letter }];
         const after = { ...left, writes: left.writes - 1, deletes: left.deletes - (isGone ? 1 : 0) };
-        const label = () => `${isGone ? 'delete' : 'write'} ${nameOf(key)}@${log.length}`;
+        const label = () => `${isGone ? 'delete' : 'write'} ${nameOf(key)}@${log.length} ${letter}`.trim();
         steps.push({ to: { ...state, world: { ...world, log, left: after } }, label });
       }
     }
   }
 
+  #kindsOfWrites(mayDelete: boolean): readonly (readonly [isGone: boolean, letter: string])[] {
+    const kept = (this.bounds.letters ?? ['']).map((letter) => [false, letter] as const);
+    return mayDelete ? [...kept, [true, '']] : kept;
+  }
+
   #read(state: State, actor: number, steps: ItemsStep[]): void {
     const { world } = state;
     if ((world.begun[actor] ?? 0) >= (this.bounds.reads ?? 1)) return;
+    for (const list of this.bounds.lists ?? []) {
+      const least = world.rolledBack > 0 ? world.completed.map(() => 0) : world.completed;
+      const task: Task = { do: 'query', list, serial: world.begun[actor] ?? 0 };
+      const to = this.begin(state, actor, task, { do: 'query', list, least });
+      if (to !== undefined) steps.push({ to, label: () => `${this.stage.names[actor]} asks for list ${list}` });
+    }
+    if (this.bounds.lists !== undefined) return;
     for (let key = 0; key < this.bounds.keys; key++) {
       const least = world.rolledBack > 0 ? 0 : (world.completed[key] ?? 0);
       const running: Running = { do: 'read', key, least };
@@ -198,8 +211,8 @@ export class ItemsModel implements Model<State> {
   #open(state: State, actor: number) {
     const { pending } = this.stage.node(state, actor);
     if (this.bounds.isOrdered === false) return pending;
-    const first = pending.find(({ call }) => call.port === 'store');
-    return pending.filter((each) => each === first || each.call.port !== 'store');
+    const first = pending.find(({ call }) => isOfStore(call));
+    return pending.filter((each) => each === first || !isOfStore(each.call));
   }
 
   #go(state: State, actor: number, steps: ItemsStep[]): void {
@@ -207,7 +220,7 @@ export class ItemsModel implements Model<State> {
   }
 
   #take(state: State, actor: number, index: number, call: Call, steps: ItemsStep[]): void {
-    if (call.port === 'store') this.#onStore(state, actor, index, call, steps);
+    if (isOfStore(call)) this.#onStore(state, actor, index, call, steps);
     else if (call.port === 'clock') this.#wake(state, actor, index, call, steps);
     else {
       for (const { label, reply } of this.#sourceAnswers(state, actor, call)) {
@@ -222,10 +235,13 @@ export class ItemsModel implements Model<State> {
     const name = `${call.id} ${call.issuedAt} ${isLocating} ${this.#worldId(world)}`;
     const known = this.#answers.get(name);
     if (known !== undefined) return known;
-    const made = answersTo(this.bounds, world, call, isLocating).map(({ label, answers }) => {
-      const value = call.method === 'read' ? answers[0] : answers;
-      return { label, reply: this.stage.lessons.replies.idOf({ value }) };
-    });
+    const answers =
+      call.method === 'query'
+        ? rowsTo(this.bounds, world, call).map(({ label, answer }) => ({ label, value: answer }))
+        : answersTo(this.bounds, world, call, isLocating).map((each) => {
+            return { label: each.label, value: call.method === 'read' ? each.answers[0] : each.answers };
+          });
+    const made = answers.map(({ label, value }) => ({ label, reply: this.stage.lessons.replies.idOf({ value }) }));
     this.#answers.set(name, made);
     return made;
   }
@@ -251,7 +267,7 @@ export class ItemsModel implements Model<State> {
 
   /** One call of the calm reader, with nothing else going on; the source answers with what it has. */
   alone(state: State, index: number, call: Call): Taken | undefined {
-    if (call.port === 'store') return this.stage.call(state, this.calm, index, call);
+    if (isOfStore(call)) return this.stage.call(state, this.calm, index, call);
     const reply = call.port === 'clock' ? this.#nothing : (this.#sourceAnswers(state, this.calm, call)[0]?.reply ?? 0);
     return this.stage.answer(state, this.calm, index, reply);
   }
@@ -280,6 +296,7 @@ export class ItemsModel implements Model<State> {
     const world = { ...state.world, running: state.world.running.with(actor, undefined) };
     const ended = { ...state, world };
     if (running?.do === 'read') return [this.#shown(ended, running, done, said)];
+    if (running?.do === 'query') return [this.#listed(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
     const isMended = running?.do === 'bump' && running.mends === world.rolledBack;
     const to = { ...ended, world: isMended ? { ...world, rolledBack: 0 } : world };
@@ -296,6 +313,15 @@ export class ItemsModel implements Model<State> {
     const version = n > 0 ? n : world.log.findLastIndex((write) => write.key === key && write.isGone) + 1;
     const broken = version < least ? `I1: a hit shows ${nameOf(key)}@${n} although ${least} was completed` : undefined;
     return { to: state, label, broken };
+  }
+
+  #listed(state: State, { list, least }: Extract<Running, { do: 'query' }>, done: Done, said: () => string): ItemsStep {
+    if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
+    const { how, rows = {}, guarantee } = done.value as Sight;
+    const label = () => `${said()}; ${how} of ${Object.entries(rows).join(' ') || 'no rows'}`;
+    if (how !== 'hit' || guarantee === 'provisional') return { to: state, label };
+    const stale = staleRow(this, state.world, list, rows, least);
+    return { to: state, label, broken: stale && `I1: a hit of list ${list} has ${stale}` };
   }
 
   #delivered(
@@ -324,13 +350,20 @@ export class ItemsModel implements Model<State> {
   }
 }
 
+const isOfStore = ({ port }: Call): boolean => port === 'store' || port === 'queries';
+
 function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
   const zeros = Array.from({ length: bounds.keys }, () => 0);
   return {
     // Later than the generations were made.
     now: START_MS + 1000,
     drawn,
-    log: Array.from({ length: bounds.written ?? 0 }, () => ({ key: 0, isGone: false, at: START_MS + 1000 })),
+    log: Array.from({ length: bounds.written ?? 0 }, () => ({
+      key: 0,
+      isGone: false,
+      at: START_MS + 1000,
+      letter: bounds.letters?.[0] ?? '',
+    })),
     moves: Array.from({ length: bounds.moved ?? 0 }, () => 0),
     isTakenOver: true,
     checkpoints: zeros,
@@ -348,6 +381,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
       watermarkLosses: bounds.watermarkLosses ?? 0,
       errors: bounds.errors ?? 0,
       purges: bounds.purges ?? 0,
+      indexLosses: bounds.indexLosses ?? 0,
       failovers: [
         bounds.failovers?.records ?? 0,
         bounds.failovers?.watermarks ?? 0,

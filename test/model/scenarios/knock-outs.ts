@@ -12,6 +12,7 @@ export interface KnockOut {
 }
 
 const store = (from: string, to: string): Edit => ({ file: 'test/support/memory-store.ts', from, to });
+const index = (from: string, to: string): Edit => ({ file: 'test/support/memory-query-store.ts', from, to });
 const core = (file: string, from: string, to: string): Edit => ({ file: `src/core/${file}.ts`, from, to });
 
 const LAGGING: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, evictions: 1, lagMs: 1000 };
@@ -311,5 +312,120 @@ const LINEAGES: readonly KnockOut[] = [
   },
 ];
 
+const LIST: Bounds = {
+  keys: 1,
+  writes: 1,
+  letters: ['x', ''],
+  lists: ['x'],
+  queries: 'cross-partition',
+  readers: 1,
+  workers: 1,
+  entity: { onChange: 'evict' },
+};
+const LISTED: Bounds = { ...LIST, writes: 2 };
+
+const QUERIES: readonly KnockOut[] = [
+  {
+    rule: 'a change bumps the lists that an item enters',
+    edits: [index('...(found.members.get(item)?.tags ?? []), ...tags', '...(found.members.get(item)?.tags ?? [])')],
+    bounds: LIST,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a change bumps the lists that an item was found in',
+    edits: [index('...(found.members.get(item)?.tags ?? []), ...tags', '...tags')],
+    bounds: LISTED,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'rows are remembered',
+    edits: [index('tags: new Set([...(member?.tags ?? []), ...tags])', 'tags: new Set()')],
+    bounds: LISTED,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'no list of a result changed since its capture',
+    edits: [
+      index('if (tags.some((tag) => (found.tags.get(tag) ?? 0) > Number(seq))) return false;', ''),
+      // The second guard.
+      core(
+        'query-load',
+        'generations.stamp(query, snapshot, captured.marks)',
+        'generations.stamp(query, snapshot, (await prepare(request)).marks)',
+      ),
+    ],
+    bounds: LIST,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'no row of a result changed since its capture',
+    edits: [index('if (items.some((item) => (found.members.get(item)?.seq ?? 0) > Number(seq))) return false;', '')],
+    bounds: LISTED,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a result is captured before it is loaded',
+    edits: [
+      core(
+        'query-load',
+        'const { read, guarantee, outcome } = await load(request, snapshot);',
+        'const { read, guarantee, outcome } = await load(request, snapshot); captured = await prepare(request);',
+      ),
+    ],
+    bounds: LIST,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a lost index is another one',
+    edits: [
+      index('|| found.incarnation !== incarnation', ''),
+      index('[incarnation, ...names.map', "['', ...names.map"),
+    ],
+    bounds: { ...LISTED, reads: 2, indexLosses: 1 },
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a result is checked before it is stored',
+    edits: [
+      core('query-load', "await quietly('admit', check(request, captured, read))", "('admitted' as const)"),
+      core(
+        'query-load',
+        "if (filled !== 'stored') return uncached(represented, false);",
+        `if ((await quietly('admit', check(request, captured, read))) !== 'admitted') {
+          await store.drop(recordKey);
+          return uncached(represented, false);
+        }`,
+      ),
+    ],
+    bounds: LISTED,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a result is valid under its marks only',
+    edits: [core('generations', '|${marks}`', '`')],
+    bounds: LIST,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a result of one partition reaches its watermark',
+    edits: [core('query-load', 'admit(watermark, answer.asOf,', 'admit(watermark, 1n << 60n,')],
+    bounds: { ...LIST, queries: 'one-partition', lagMs: 1000 },
+    looksFor: /^I/,
+  },
+  {
+    rule: 'the watermark is raised before results are told of a change',
+    edits: [
+      core('sync', 'isSettled ? store.advance(watermarkKey, highest) : undefined,', 'undefined,'),
+      core(
+        'sync',
+        'const held = works.filter',
+        'if (isSettled) await store.advance(watermarkKey, highest); const held = works.filter',
+      ),
+    ],
+    bounds: { ...LIST, queries: 'one-partition', lagMs: 1000 },
+    looksFor: /^I/,
+  },
+];
+
 /** By section of protocol.md. */
-export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES };
+export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES, QUERIES };

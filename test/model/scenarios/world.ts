@@ -1,8 +1,9 @@
 // What surrounds the processes of a scenario: the source with its log, partitions and lagging replicas, the feed, and
 // what the invariants compare with. Values only; every change makes a new one.
 
-import type { Change, Floor, Partition, SourceRead } from '../../../src/core/ports.ts';
+import type { Change, Floor, Partition, QueryRead, QueryStatement, SourceRead } from '../../../src/core/ports.ts';
 import type { Call } from '../explorer/process.ts';
+import type { Rows } from '../explorer/system.ts';
 import type { Bounds } from './bounds.ts';
 
 /** Its place in the log, from 1, is its position. */
@@ -10,10 +11,14 @@ export interface Write {
   readonly key: number;
   readonly isGone: boolean;
   readonly at: number;
+  /** The letter of the lists that it is in from now on; '': none. */
+  readonly letter: string;
 }
 
 export type Running =
   | { readonly do: 'read'; readonly key: number; readonly least: number }
+  /** `least`: by key. */
+  | { readonly do: 'query'; readonly list: string; readonly least: readonly number[] }
   | {
       readonly do: 'page';
       readonly versions: readonly (readonly [key: number, version: number])[];
@@ -62,22 +67,26 @@ export interface Left {
   readonly watermarkLosses: number;
   readonly errors: number;
   readonly purges: number;
+  readonly indexLosses: number;
   readonly failovers: readonly number[];
   /** How many passes of time have been. */
   readonly passed: number;
 }
+
+export const logText = ({ key, isGone, at, letter }: Write): string => `${key}${isGone ? '-' : '+'}${letter}${at}`;
 
 export function keyOf(world: World): string {
   const { left, log } = world;
   const running = world.running.map((each) => {
     if (each === undefined) return '';
     if (each.do === 'read') return `r${each.key}.${each.least}`;
+    if (each.do === 'query') return `q${each.list}.${each.least.join('.')}`;
     return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}` : `b${each.mends}`;
   });
   return [
     world.now,
     world.drawn,
-    log.map(({ key, isGone, at }) => `${key}${isGone ? '-' : '+'}${at}`).join(),
+    log.map(logText).join(),
     world.moves.join(),
     world.isTakenOver ? 1 : 0,
     world.checkpoints.join(),
@@ -103,7 +112,18 @@ export const indexOf = (name: string): number => 'abcdef'.indexOf(name);
 
 function documentAt(log: readonly Write[], position: number) {
   const write = log[position - 1];
-  return write === undefined || write.isGone ? undefined : { n: position };
+  if (write === undefined || write.isGone) return undefined;
+  return write.letter === '' ? { n: position } : { n: position, lists: [write.letter] };
+}
+
+/** The items of a list at a position: `n` by name. */
+export function rowsAt(log: readonly Write[], keys: number, list: string, position: number): Rows {
+  const rows: Record<string, number> = {};
+  for (let key = 0; key < keys; key++) {
+    const n = latest(log, key, position);
+    if (n > 0 && log[n - 1]?.letter === list.slice(0, 1) && !log[n - 1]?.isGone) rows[nameOf(key)] = n;
+  }
+  return rows;
 }
 
 export function changeAt(log: readonly Write[], position: number): Change {
@@ -160,6 +180,26 @@ export function answersTo(bounds: Bounds, world: World, call: Call, isLocating: 
 function leastOf({ lagMs = 0 }: Bounds, { log, moves }: World, { issuedAt }: Call, layout: number): number {
   const settled = lagMs === 0 ? log.length : log.findLastIndex(({ at }) => at <= issuedAt - lagMs) + 1;
   return Math.max(layout === 0 ? 0 : (moves[layout - 1] ?? 0), Math.min(settled, moves[layout] ?? log.length));
+}
+
+export interface AnsweredQuery {
+  readonly label: string;
+  readonly answer: QueryRead;
+}
+
+/** The same for a query. */
+export function rowsTo(bounds: Bounds, world: World, call: Call): readonly AnsweredQuery[] {
+  const { values } = call.args[0] as QueryStatement;
+  const list = String(values['list']);
+  const partition = partitionOf(bounds, 0, 0);
+  const least = leastOf(bounds, world, call, 0);
+  return Array.from({ length: world.log.length - least + 1 }, (_, i) => {
+    const asOf = world.log.length - i;
+    const rows = Object.entries(rowsAt(world.log, bounds.keys, list, asOf)).map(([id, n]) => ({ id, n }));
+    const at = bounds.queries === 'cross-partition' ? undefined : { asOf: BigInt(asOf), partition };
+    const answer = { rows, keys: rows.map(({ id }) => [id]), at, isTracked: true, continuation: undefined };
+    return { label: `${rows.map(({ id, n }) => `${id}@${n}`).join() || 'no rows'} as of ${asOf}`, answer };
+  });
 }
 
 /** Pages that the feed of some keys may deliver: positions, ascending. */
