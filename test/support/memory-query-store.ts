@@ -22,7 +22,7 @@ export function createMemoryQueryStore(next?: () => number): MemoryQueryStore {
   const indexes = new Map<string, Index>();
   const lists = new Map<string, string[]>();
   let incarnations = 0;
-  const incarnation = next ?? (() => ++incarnations);
+  const another = next ?? (() => ++incarnations);
 
   const marksOf = ({ incarnation, tags }: Index, names: readonly string[]) =>
     [incarnation, ...names.map((tag) => tags.get(tag) ?? 0)].join('|');
@@ -31,7 +31,7 @@ export function createMemoryQueryStore(next?: () => number): MemoryQueryStore {
     async capture(index, tags) {
       let found = indexes.get(index);
       if (found === undefined) {
-        found = { incarnation: `i${incarnation()}`, seq: 0, tags: new Map(), members: new Map() };
+        found = { incarnation: `i${another()}`, seq: 0, tags: new Map(), members: new Map() };
         indexes.set(index, found);
       }
       return { incarnation: found.incarnation, seq: String(found.seq), marks: marksOf(found, tags) };

@@ -7,7 +7,8 @@ import type { Entity } from '../../../src/core/entity.ts';
 import { createGenerations } from '../../../src/core/generations.ts';
 import { type Key, type RedisKeys, redisKeys } from '../../../src/core/key.ts';
 import { NO_DIRECTIVES } from '../../../src/core/policy.ts';
-import type { Change, Clock, Document, Partition, Source, Store } from '../../../src/core/ports.ts';
+import { createPoller } from '../../../src/core/poll.ts';
+import type { Change, ChangeLog, Clock, Document, Partition, Source, Store } from '../../../src/core/ports.ts';
 import type { Query } from '../../../src/core/query.ts';
 import { createQueryChanges } from '../../../src/core/query-changes.ts';
 import type { QueryStore } from '../../../src/core/query-ports.ts';
@@ -15,6 +16,7 @@ import { createQueryReader } from '../../../src/core/query-read.ts';
 import { createReader, type Limit, type ReadAnswer } from '../../../src/core/read.ts';
 import { decodeControl, decodeEntry, type Entry, hasStamp, versionOf } from '../../../src/core/record.ts';
 import { createSync } from '../../../src/core/sync.ts';
+import { createMemoryPostgres } from '../../support/memory-postgres.ts';
 import { createMemoryQueryStore } from '../../support/memory-query-store.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 import type { Actor, Input, Surroundings } from './process.ts';
@@ -41,6 +43,8 @@ export interface Setup {
 export type Task =
   | { readonly do: 'read'; readonly key: Key; readonly serial: number; readonly isReload: boolean }
   | { readonly do: 'query'; readonly list: string; readonly serial: number }
+  /** One poll of the log. */
+  | { readonly do: 'poll'; readonly serial: number }
   | {
       readonly do: 'page';
       readonly items: readonly Change[];
@@ -178,6 +182,14 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   });
   const sync = createSync({ ...deps, entities, ...(setup.queries === undefined ? {} : { queries }) });
 
+  const poller = createPoller({
+    ...deps,
+    log: parked<ChangeLog>(surroundings, 'log', { prune: async () => undefined }),
+    sync,
+    entities: [ENTITY],
+    options: { pauseMs: 200, pageSize: 1000, pruneMs: 60_000 },
+  });
+
   async function begin(task: Task): Promise<unknown> {
     tokenOf = 0;
     switch (task.do) {
@@ -194,6 +206,9 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
         serial = task.serial;
         return sync.apply(task.items, task.partition === undefined ? {} : { partition: task.partition });
       }
+      case 'poll':
+        serial = task.serial;
+        return poller.follow(surroundings.now(), NEVER);
       case 'bump':
         return generations.bump(source.name);
       case 'purge':
@@ -274,4 +289,4 @@ export function isLive(setup: Setup, entry: Entry, values: ReadonlyMap<string, s
   return hasStamp(entry, stamp(of, { sentAt: 0, storeTimeMs: 0, values, purges: undefined }, marks));
 }
 
-export { createMemoryQueryStore, createMemoryStore };
+export { createMemoryPostgres, createMemoryQueryStore, createMemoryStore };

@@ -43,6 +43,11 @@ export interface Bounds {
   /** Letters that a write may choose from; '' for an item that is in no list. */
   readonly letters?: readonly string[];
   readonly queries?: Setup['queries'];
+  /** A table of PostgreSQL in place of a container; workers poll it. */
+  readonly tables?: { readonly transactions: number; readonly aborts?: number; readonly forgets?: number };
+  /** Polls of each worker. */
+  readonly polls?: number;
+  readonly checkpointLosses?: number;
   /** Indexes of lists that are lost. */
   readonly indexLosses?: number;
   /** How many of the splits and merges are over when the scenario begins. */

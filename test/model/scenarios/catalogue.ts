@@ -14,6 +14,7 @@ const ONE = { keys: 1, writes: 1, readers: 1, workers: 1, lagMs: 1000 } as const
 const EXPIRING = { options: { leaseMs: 10_000, fenceMs: 60_000 } } as const;
 const LIST = { keys: 1, writes: 1, letters: ['x', ''], lists: ['x'], readers: 1, workers: 1 } as const;
 const EVICTING = { entity: { onChange: 'evict' } } as const;
+const TABLE = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 } as const;
 const SPLIT = [[[0]], [[0]]];
 const SPLIT_TWICE = [[[0]], [[0]], [[0]]];
 const SPLIT_AND_MERGE = [[[0, 1]], [[0], [1]], [[0, 1]]];
@@ -191,5 +192,30 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'lists, and a purge',
     bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', purges: 1 },
     deep: { writes: 2, readers: 2, indexLosses: 1 },
+  },
+  {
+    title: 'a table, a transaction, a poller',
+    bounds: { ...TABLE, evictions: 1 },
+    deep: { keys: 2, tables: { transactions: 2, aborts: 1 } },
+  },
+  {
+    title: 'a table, transactions that overlap or abort, two pollers',
+    bounds: { ...TABLE, tables: { transactions: 1, aborts: 1 }, polls: 1, workers: 2 },
+    deep: { tables: { transactions: 3, aborts: 1 }, polls: 2, evictions: 1 },
+  },
+  {
+    title: 'a table whose checkpoint, watermark and changes are lost',
+    bounds: { ...TABLE, checkpointLosses: 1 },
+    deep: {
+      tables: { transactions: 2, forgets: 1 },
+      polls: 3,
+      watermarkLosses: 1,
+      evictions: 1,
+    },
+  },
+  {
+    title: 'a table whose changes are forgotten, and pollers that die',
+    bounds: { ...TABLE, tables: { transactions: 1, forgets: 1 }, deaths: 1 },
+    deep: { tables: { transactions: 2, forgets: 1 }, polls: 3, checkpointLosses: 1 },
   },
 ];

@@ -3,7 +3,7 @@
 import { SHARDS } from './bounds.ts';
 import type { ItemsModel, ItemsStep } from './items.ts';
 import { replaced, type State } from './stage.ts';
-import { type Left, nameOf } from './world.ts';
+import { type Left, nameOf, type Running } from './world.ts';
 
 export function faultSteps(model: ItemsModel, state: State): readonly ItemsStep[] {
   return [
@@ -55,6 +55,9 @@ function losses({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     }
   }
   if (left.indexLosses > 0) lose([stage.index], { indexLosses: left.indexLosses - 1 }, [], 'lose the index of lists');
+  if (left.checkpointLosses > 0) {
+    lose([stage.checkpoint], { checkpointLosses: left.checkpointLosses - 1 }, [], 'lose the checkpoint');
+  }
   if (left.flushes > 0) lose([...state.slots.keys()], { flushes: left.flushes - 1 }, all, 'flush all');
   if (left.watermarkLosses > 0) {
     for (const [i, id] of stage.partitions().entries()) {
@@ -90,10 +93,17 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     const failed = Object.values(bounds.failovers ?? {}).reduce((sum, times) => sum + times, 0);
     const rolledBack = 1 + failed - left.failovers.reduce((sum, times) => sum + times, 0);
     const skewMs = shard === 'generations' ? (bounds.skewMs ?? 0) : state.world.skewMs;
-    const world = { ...after.world, cached, stalled: stalled.with(at, undefined), rolledBack, skewMs };
+    const running = state.world.running.map(withoutFloor);
+    const world = { ...after.world, cached, running, stalled: stalled.with(at, undefined), rolledBack, skewMs };
     const to = { ...after, slots: stage.expired(slots, now), world };
     return [{ to, label: () => `the replica of the ${shard} takes over` }];
   });
+}
+
+/** What a read that was begun before a failover may show is open. */
+function withoutFloor(running: Running | undefined): Running | undefined {
+  if (running?.do === 'read') return { ...running, least: 0 };
+  return running?.do === 'query' ? { ...running, least: running.least.map(() => 0) } : running;
 }
 
 /** Bumps: of the source after a failover, of the entity for a purge. */

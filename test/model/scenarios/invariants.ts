@@ -7,7 +7,7 @@ import type { Call } from '../explorer/process.ts';
 import type { Rows, Sight } from '../explorer/system.ts';
 import type { ItemsModel } from './items.ts';
 import type { State, Taken } from './stage.ts';
-import { latest, logText, nameOf, rowsAt, type World } from './world.ts';
+import { logText, nameOf, rowsAt, type World } from './world.ts';
 
 const NONE = new Uint8Array(8).toString();
 
@@ -41,15 +41,15 @@ export function faultOf(model: ItemsModel, state: State): string | undefined {
     if (provisional !== undefined && provisional < least) {
       return `P: ${nameOf(key)} is cached provisionally as ${provisional} although ${least} was completed since the start`;
     }
-    const now = latest(world.log, key, world.log.length);
-    if (!isQuiet || (world.checkpoints[key] ?? 0) < now) continue;
+    const { version: now } = model.newest(world, key);
+    if (!isQuiet || !isKnown(model, world, key, now)) continue;
     if (version !== undefined && version !== now)
       return `I2: in quiet ${nameOf(key)} is cached as ${version}, not ${now}`;
     if (model.bounds.endsCached && now > 0 && version === undefined && world.left.writes === 0) {
       return `L: without a fault ${nameOf(key)} ended uncached`;
     }
   }
-  const isOver = isQuiet && isDelivered(world);
+  const isOver = isQuiet && model.isDelivered(world);
   return (
     listFault(model, state, isOver) ?? (isOver && model.bounds.lists === undefined ? lifeless(model, state) : undefined)
   );
@@ -108,8 +108,9 @@ export function noteCached(model: ItemsModel, state: State, { method }: Call): S
     : { ...state, world: { ...world, cached } };
 }
 
-function isDelivered({ log, checkpoints }: World): boolean {
-  return checkpoints.every((checkpoint, key) => checkpoint >= latest(log, key, log.length));
+/** Whether the change that led to the newest version was delivered. */
+function isKnown(model: ItemsModel, world: World, key: number, newest: number): boolean {
+  return model.bounds.tables === undefined ? (world.checkpoints[key] ?? 0) >= newest : model.isDelivered(world);
 }
 
 const lives = new WeakMap<ItemsModel, Map<string, string>>();
@@ -120,7 +121,7 @@ function lifeless(model: ItemsModel, state: State): string | undefined {
   const known = lives.get(model) ?? new Map<string, string>();
   lives.set(model, known);
   const log = world.log.map(logText);
-  const name = [slots, world.now, world.drawn, log, world.moves].map((each) => each.toString()).join('|');
+  const name = [slots, world.now, world.drawn, log, world.moves, world.done].map((each) => each.toString()).join('|');
   const found = known.get(name);
   if (found !== undefined) return found === '' ? undefined : found;
   const broken = findLife(model, state);
@@ -139,10 +140,9 @@ function findLife(model: ItemsModel, state: State): string | undefined {
       if (read === undefined) return undefined;
       [at, sight] = read;
     }
-    const now = latest(state.world.log, key, state.world.log.length);
-    const isThere = now > 0 && state.world.log[now - 1]?.isGone === false;
+    const { version: now, isGone } = model.newest(state.world, key);
     if (sight?.how !== 'hit') return `L: in quiet ${nameOf(key)} is not cached, however often it is read`;
-    if (sight.n !== (isThere ? now : 0)) return `I2: in quiet ${nameOf(key)} is hit as ${sight.n}, not ${now}`;
+    if (sight.n !== (isGone ? 0 : now)) return `I2: in quiet ${nameOf(key)} is hit as ${sight.n}, not ${now}`;
   }
   return '';
 }
@@ -198,7 +198,9 @@ export function brokenBy(model: ItemsModel, before: State, taken: Taken, call: C
   if (call.method === 'release' && now !== old && stage.contents(old).token !== String(call.args[1])) {
     return 'I5: a lease is given back by another than its holder';
   }
-  if (call.method === 'invalidate' && stage.contents(now).entry?.guarantee === 'provisional') {
+  const left = stage.contents(now).entry;
+  const isServed = left?.guarantee === 'provisional' && left.hardAt > before.world.now;
+  if (call.method === 'invalidate' && isServed) {
     return 'P: a provisional value survives an invalidation';
   }
   const [from, to] = [old, now].map((slot) => /^K\|[^|]*\|(\w+)$/.exec(stage.textOf(slot))?.[1]);

@@ -1,20 +1,23 @@
 // Items of one container: readers, change workers, an operator who makes everything old, and what befalls them.
 
 import type { Partition } from '../../../src/core/ports.ts';
-import type { Call, Done } from '../explorer/process.ts';
+import type { Call, Done, Reply } from '../explorer/process.ts';
 import type { Model, Step } from '../explorer/search.ts';
 import type { Sight, Task } from '../explorer/system.ts';
+import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
 import type { Bounds } from './bounds.ts';
 import { faultSteps } from './faults.ts';
 import { brokenBy, faultOf, noteCached, staleRow } from './invariants.ts';
 import { START_MS, Stage, type State, type Taken } from './stage.ts';
 import { describe } from './story.ts';
+import { isTableAtRest, Tables, tableSteps, toldBy } from './tables.ts';
 import {
   answersTo,
   changeAt,
   feedsOf,
   keyOf,
+  latest,
   nameOf,
   pagesOf,
   partitionOf,
@@ -34,6 +37,7 @@ interface Answer {
 export class ItemsModel implements Model<State> {
   readonly stage: Stage;
   readonly bounds: Bounds;
+  readonly tables: Tables;
   readonly initial: State;
   readonly operator: number;
   /** Reads when all is quiet, for the invariant of liveness. */
@@ -46,6 +50,7 @@ export class ItemsModel implements Model<State> {
   private constructor(stage: Stage, initial: State) {
     this.stage = stage;
     this.bounds = stage.bounds;
+    this.tables = new Tables(stage.system);
     this.initial = initial;
     this.operator = stage.names.indexOf('operator');
     this.calm = stage.names.indexOf('calm');
@@ -98,9 +103,10 @@ export class ItemsModel implements Model<State> {
       this.#go(state, actor, steps);
       if (state.world.running[actor] !== undefined) continue;
       if (name.startsWith('R')) this.#read(state, actor, steps);
+      else if (name.startsWith('W') && this.bounds.tables !== undefined) this.#poll(state, actor, steps);
       else if (name.startsWith('W')) this.#deliver(state, actor, steps);
     }
-    steps.push(...faultSteps(this, state));
+    steps.push(...tableSteps(this, state), ...faultSteps(this, state));
     return steps;
   }
 
@@ -145,6 +151,14 @@ export class ItemsModel implements Model<State> {
         if (to !== undefined) steps.push({ to, label });
       }
     }
+  }
+
+  #poll(state: State, actor: number, steps: ItemsStep[]): void {
+    const { begun, done } = state.world;
+    const serial = begun[actor] ?? 0;
+    if (serial >= (this.bounds.polls ?? 1)) return;
+    const to = this.begin(state, actor, { do: 'poll', serial }, { do: 'poll', told: [], from: done.length });
+    if (to !== undefined) steps.push({ to, label: () => `${this.stage.names[actor]} polls` });
   }
 
   #deliver(state: State, actor: number, steps: ItemsStep[]): void {
@@ -193,8 +207,8 @@ export class ItemsModel implements Model<State> {
       for (const { index, call } of this.#open(state, actor)) {
         const isFree =
           (isTimeless && call.method === 'generations') ||
-          (call.port === 'source' && left.writes === 0 && world.moves.length + 1 >= (this.bounds.layouts?.length ?? 1));
-        const isSafe = left.errors === 0 || call.port === 'source';
+          (isOfSource(call) && left.writes === 0 && isTableAtRest(this, world) && this.#areMovesOver(world));
+        const isSafe = left.errors === 0 || isOfSource(call);
         if (!isFree || !isSafe || left.deaths > 0) continue;
         const steps: ItemsStep[] = [];
         this.#take(state, actor, index, call, steps);
@@ -203,8 +217,14 @@ export class ItemsModel implements Model<State> {
     }
   }
 
+  #areMovesOver({ moves }: World): boolean {
+    return moves.length + 1 >= (this.bounds.layouts?.length ?? 1);
+  }
+
   #mayBecomeOld({ world: { left, running } }: State): boolean {
     if (running[this.operator] !== undefined || (this.bounds.options?.waitMs ?? 0) > 0) return true;
+    const { checkpointLosses = 0, tables } = this.bounds;
+    if (checkpointLosses + (tables?.forgets ?? 0) > 0) return true;
     return left.purges + left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
   }
 
@@ -231,6 +251,10 @@ export class ItemsModel implements Model<State> {
   }
 
   #sourceAnswers({ world }: State, actor: number, call: Call): readonly Answer[] {
+    if (this.bounds.tables !== undefined) {
+      const reply = this.tables.answer(this, world, call);
+      return reply === undefined ? [] : [{ label: textOf(this.stage.lessons.replies.at(reply)), reply }];
+    }
     const isLocating = world.running[actor]?.do === 'page' && call.method === 'read';
     const name = `${call.id} ${call.issuedAt} ${isLocating} ${this.#worldId(world)}`;
     const known = this.#answers.get(name);
@@ -265,11 +289,25 @@ export class ItemsModel implements Model<State> {
     }
   }
 
+  /** The newest version of a key, and whether that is a delete. */
+  newest({ log, done }: World, key: number): { readonly version: number; readonly isGone: boolean } {
+    if (this.bounds.tables !== undefined) return { version: this.tables.of(done).now(nameOf(key)), isGone: false };
+    const version = latest(log, key, log.length);
+    return { version, isGone: version === 0 || log[version - 1]?.isGone === true };
+  }
+
+  /** Whether the feed, or the log, has told all there is. */
+  isDelivered(world: World): boolean {
+    const { done, polled: upTo, checkpoints } = world;
+    if (this.bounds.tables !== undefined) return upTo === done.length;
+    return checkpoints.every((checkpoint, key) => checkpoint >= this.newest(world, key).version);
+  }
+
   /** One call of the calm reader, with nothing else going on; the source answers with what it has. */
   alone(state: State, index: number, call: Call): Taken | undefined {
     if (isOfStore(call)) return this.stage.call(state, this.calm, index, call);
-    const reply = call.port === 'clock' ? this.#nothing : (this.#sourceAnswers(state, this.calm, call)[0]?.reply ?? 0);
-    return this.stage.answer(state, this.calm, index, reply);
+    const reply = call.port === 'clock' ? this.#nothing : this.#sourceAnswers(state, this.calm, call)[0]?.reply;
+    return reply === undefined ? undefined : this.stage.answer(state, this.calm, index, reply);
   }
 
   /** Sleeps end when their time has passed; the clock runs for the first of them. */
@@ -290,13 +328,15 @@ export class ItemsModel implements Model<State> {
   /** What follows from a task that ended. */
   #settled(taken: Taken, actor: number, call: Call, how?: string): ItemsStep[] {
     const said = () => `${this.stage.names[actor]} ${describe(call, taken.reply, how)}`;
-    const { done, state } = taken;
+    const { done } = taken;
+    const state = noteTold(taken.state, actor, call, taken.reply);
     if (done === undefined) return [{ to: state, label: said }];
     const running = state.world.running[actor];
     const world = { ...state.world, running: state.world.running.with(actor, undefined) };
     const ended = { ...state, world };
     if (running?.do === 'read') return [this.#shown(ended, running, done, said)];
     if (running?.do === 'query') return [this.#listed(ended, running, done, said)];
+    if (running?.do === 'poll') return [polled(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
     const isMended = running?.do === 'bump' && running.mends === world.rolledBack;
     const to = { ...ended, world: isMended ? { ...world, rolledBack: 0 } : world };
@@ -350,7 +390,30 @@ export class ItemsModel implements Model<State> {
   }
 }
 
+const isOfSource = ({ port }: Call): boolean => port === 'source' || port === 'log';
 const isOfStore = ({ port }: Call): boolean => port === 'store' || port === 'queries';
+
+/** Notes what the log tells a poll of. */
+function noteTold(state: State, actor: number, call: Call, reply: Reply): State {
+  const running = state.world.running[actor];
+  const told = toldBy(call, reply);
+  if (running?.do !== 'poll' || told.length === 0) return state;
+  const all = state.world.running.with(actor, { ...running, told: [...running.told, ...told] });
+  return { ...state, world: { ...state.world, running: all } };
+}
+
+function polled(
+  state: State,
+  { told, from }: Extract<Running, { do: 'poll' }>,
+  reply: Done,
+  said: () => string,
+): ItemsStep {
+  if ('error' in reply) return { to: state, label: () => `${said()}; the poll fails` };
+  const completed = [...state.world.completed];
+  for (const [key, version] of told) completed[key] = Math.max(completed[key] ?? 0, version);
+  const world = { ...state.world, completed, polled: Math.max(state.world.polled, from) };
+  return { to: { ...state, world }, label: () => `${said()}; polled` };
+}
 
 function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
   const zeros = Array.from({ length: bounds.keys }, () => 0);
@@ -364,6 +427,8 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
       at: START_MS + 1000,
       letter: bounds.letters?.[0] ?? '',
     })),
+    done: [],
+    polled: 0,
     moves: Array.from({ length: bounds.moved ?? 0 }, () => 0),
     isTakenOver: true,
     checkpoints: zeros,
@@ -382,6 +447,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
       errors: bounds.errors ?? 0,
       purges: bounds.purges ?? 0,
       indexLosses: bounds.indexLosses ?? 0,
+      checkpointLosses: bounds.checkpointLosses ?? 0,
       failovers: [
         bounds.failovers?.records ?? 0,
         bounds.failovers?.watermarks ?? 0,

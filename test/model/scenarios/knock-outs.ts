@@ -13,6 +13,7 @@ export interface KnockOut {
 
 const store = (from: string, to: string): Edit => ({ file: 'test/support/memory-store.ts', from, to });
 const index = (from: string, to: string): Edit => ({ file: 'test/support/memory-query-store.ts', from, to });
+const postgres = (from: string, to: string): Edit => ({ file: 'test/support/memory-postgres.ts', from, to });
 const core = (file: string, from: string, to: string): Edit => ({ file: `src/core/${file}.ts`, from, to });
 
 const LAGGING: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, evictions: 1, lagMs: 1000 };
@@ -427,5 +428,102 @@ const QUERIES: readonly KnockOut[] = [
   },
 ];
 
+const TABLE: Bounds = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 };
+const TWO_TRANSACTIONS: Bounds = { ...TABLE, tables: { transactions: 2 } };
+const LOST: Bounds = { ...TABLE, checkpointLosses: 1, evictions: 1 };
+const BUMP = 'await generations.bumpEntities(deps.entities);\n    seen.clear();';
+
+const TABLES: readonly KnockOut[] = [
+  {
+    rule: 'rows are read again, never taken in the order of transaction ids',
+    edits: [
+      core('refresh', "source.changesHold === 'keys' || highest <", 'highest <'),
+      core('refresh', "if (source.changesHold === 'keys') return { fills: [], reread: 0 };", ''),
+    ],
+    bounds: TWO_TRANSACTIONS,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a poll ends at the oldest transaction that is open',
+    edits: [postgres('world.horizonOf(xmin())', 'nextXid')],
+    bounds: TWO_TRANSACTIONS,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a change of a transaction counts as one more than its id',
+    edits: [postgres('version: xid + 1n', 'version: xid')],
+    bounds: LOST,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a read is as of the oldest transaction that is open',
+    edits: [postgres('asOf: xmin(), version: xmin()', 'asOf: nextXid, version: nextXid')],
+    bounds: TWO_TRANSACTIONS,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'early changes are dropped and read again',
+    edits: [core('poll', 'early.map(({ item }) => item),', '[],')],
+    bounds: TWO_TRANSACTIONS,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'early changes raise neither watermark nor fences',
+    edits: [core('poll', '{ partition, isSettled: false },', '{ partition },')],
+    bounds: { ...TWO_TRANSACTIONS, polls: 1 },
+    looksFor: /^L/,
+  },
+  {
+    rule: 'the checkpoint is saved after the page',
+    edits: [
+      core(
+        'poll',
+        'if (page.items.length > 0) await sync.apply',
+        `await save({ lineage, position: max(page.end, checkpoint.position) }, true);
+    if (page.items.length > 0) await sync.apply`,
+      ),
+    ],
+    bounds: { ...TABLE, deaths: 1 },
+    looksFor: /^I2/,
+  },
+  {
+    rule: 'a lost checkpoint makes all old',
+    edits: [core('poll', BUMP, 'seen.clear();')],
+    bounds: LOST,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'the watermark is raised before all becomes old',
+    edits: [
+      core('poll', BUMP, 'seen.clear();'),
+      core(
+        'poll',
+        'const snapshot = await generations.refresh();',
+        'await generations.bumpEntities(deps.entities); const snapshot = await generations.refresh();',
+      ),
+    ],
+    bounds: LOST,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'all becomes old before the checkpoint is saved',
+    edits: [
+      core(
+        'poll',
+        BUMP,
+        'seen.clear(); await save({ lineage, position: horizon }, true); await generations.bumpEntities(deps.entities);',
+      ),
+    ],
+    bounds: { ...LOST, deaths: 1 },
+    looksFor: /^I/,
+  },
+  {
+    rule: 'changes that were forgotten unread make all old',
+    edits: [core('poll', '|| page.isLost', '')],
+    bounds: { ...TABLE, tables: { transactions: 1, forgets: 1 } },
+    looksFor: /^I/,
+  },
+];
+
 /** By section of protocol.md. */
-export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES, QUERIES };
+export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES, QUERIES, TABLES };

@@ -31,7 +31,11 @@ export const START_MS = 1_700_000_000_000;
 export function setupOf(bounds: Bounds, name: string): Setup {
   return {
     name,
-    source: { name: SOURCE, replicaLagMs: bounds.lagMs ?? 0, changesHold: 'documents' },
+    source: {
+      name: SOURCE,
+      replicaLagMs: bounds.lagMs ?? 0,
+      changesHold: bounds.tables === undefined ? 'documents' : 'keys',
+    },
     entity: bounds.entity ?? {},
     isOrdered: bounds.isOrdered ?? true,
     ...(bounds.queries === undefined ? {} : { queries: bounds.queries }),
@@ -53,6 +57,7 @@ export class Stage {
   /** Places of the records of lists, and of their index. */
   readonly lists: readonly number[];
   readonly index: number;
+  readonly checkpoint: number;
   readonly #store: ReturnType<System['createMemoryStore']>;
   readonly #moment: Moment = { now: START_MS, drawn: 0 };
   readonly #contents = new Map<number, Contents>();
@@ -75,6 +80,7 @@ export class Stage {
     this.watermarks = this.partitions().map((id) => this.shelf.place(this.watermarkKey(id)));
     this.generations = this.shelf.place(system.keys.generations);
     this.lists = (bounds.lists ?? []).map((list) => this.shelf.place(system.listKey(list)));
+    this.checkpoint = this.shelf.place(system.keys.checkpoint(SOURCE));
     this.index = this.shelf.place(system.keys.queryIndex('widget'));
   }
 
@@ -101,6 +107,10 @@ export class Stage {
         const found: Watermark = await this.#store.watermark(mark, values[0] ?? '');
         if (found.state === 'unknown') await this.#store.seed(mark, found.nonce, 0n);
       }
+    }
+    if (this.bounds.tables !== undefined && this.bounds.start !== 'empty') {
+      const { lineage, xmin } = this.system.createMemoryPostgres();
+      await this.#store.remember(keys.checkpoint(SOURCE), `${lineage}|${xmin()}`);
     }
     const slots = this.shelf.keys().map((key) => this.shelf.take(key));
     return { slots, drawn: this.#moment.drawn };

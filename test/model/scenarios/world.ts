@@ -5,6 +5,7 @@ import type { Change, Floor, Partition, QueryRead, QueryStatement, SourceRead } 
 import type { Call } from '../explorer/process.ts';
 import type { Rows } from '../explorer/system.ts';
 import type { Bounds } from './bounds.ts';
+import type { Operation } from './tables.ts';
 
 /** Its place in the log, from 1, is its position. */
 export interface Write {
@@ -26,6 +27,8 @@ export type Running =
       readonly feed: readonly number[];
       readonly layout: number;
     }
+  /** `told`: versions that the log told of meanwhile; `from`: how much had been done to the table. */
+  | { readonly do: 'poll'; readonly told: readonly (readonly [key: number, version: number])[]; readonly from: number }
   /** `mends`: which failover it makes good, 0: none. */
   | { readonly do: 'bump'; readonly mends: number };
 
@@ -33,6 +36,9 @@ export interface World {
   readonly now: number;
   readonly drawn: number;
   readonly log: readonly Write[];
+  /** What was done to the table, and how much of it a poll had before it that ended well. */
+  readonly done: readonly Operation[];
+  readonly polled: number;
   /** Lengths of the log at the splits and merges so far. */
   readonly moves: readonly number[];
   /** A feed of the partitions of now has delivered something, so those of before save no checkpoint any more. */
@@ -68,6 +74,7 @@ export interface Left {
   readonly errors: number;
   readonly purges: number;
   readonly indexLosses: number;
+  readonly checkpointLosses: number;
   readonly failovers: readonly number[];
   /** How many passes of time have been. */
   readonly passed: number;
@@ -81,12 +88,15 @@ export function keyOf(world: World): string {
     if (each === undefined) return '';
     if (each.do === 'read') return `r${each.key}.${each.least}`;
     if (each.do === 'query') return `q${each.list}.${each.least.join('.')}`;
+    if (each.do === 'poll') return `t${each.told.join('.')}/${each.from}`;
     return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}` : `b${each.mends}`;
   });
   return [
     world.now,
     world.drawn,
     log.map(logText).join(),
+    world.done.join(),
+    world.polled,
     world.moves.join(),
     world.isTakenOver ? 1 : 0,
     world.checkpoints.join(),
