@@ -52,8 +52,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'readers and workers that die',
-    bounds: { ...ONE, deaths: 1, redeliveries: 1, evictions: 1, passes: [10_001], ...EXPIRING },
-    deep: { writes: 2, reads: 2, deaths: 2 },
+    bounds: { ...ONE, deaths: 1, redeliveries: 1, passes: [10_001], ...EXPIRING },
+    deep: { writes: 2, reads: 2, deaths: 2, evictions: 1 },
   },
   {
     title: 'calls of the store that fail, with effect or without',
@@ -77,8 +77,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'readers that wait for each other',
-    bounds: { ...ONE, writes: 0, written: 1, readers: 2, options: { waitMs: 6 } },
-    deep: { writes: 1, evictions: 1 },
+    bounds: { ...ONE, writes: 0, written: 1, readers: 2, options: { waitMs: 1 } },
+    deep: { writes: 1, evictions: 1, options: { waitMs: 6 } },
   },
   {
     title: 'nothing is known at first, reads seed',
@@ -117,12 +117,12 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'the shards of records and watermark fall back',
-    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, watermarks: 1 } },
-    deep: { writes: 1, reads: 2, evictions: 1 },
+    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, watermarks: 1 }, readers: 0 },
+    deep: { writes: 1, readers: 1, reads: 2, evictions: 1 },
   },
   {
     title: 'the shard of the generations falls back, its clock too',
-    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, generations: 1 }, skewMs: 60_000 },
+    bounds: { ...ONE, writes: 0, written: 1, failovers: { generations: 1 }, skewMs: 60_000 },
     deep: { writes: 1, failovers: { records: 1, watermarks: 1, generations: 1 } },
   },
   {
@@ -132,8 +132,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'a purge and a failover of the generations',
-    bounds: { ...ONE, writes: 0, written: 1, purges: 1, failovers: { generations: 1 } },
-    deep: { writes: 1, reads: 2, failovers: { records: 1, generations: 1 } },
+    bounds: { ...ONE, writes: 0, written: 1, purges: 1, failovers: { generations: 1 }, readers: 0 },
+    deep: { writes: 1, readers: 1, reads: 2, failovers: { records: 1, generations: 1 } },
   },
   {
     title: 'a split, with a late worker of the parent',

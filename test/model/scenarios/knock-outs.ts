@@ -8,6 +8,8 @@ export interface KnockOut {
   readonly rule: string;
   readonly edits: readonly Edit[];
   readonly bounds: Bounds;
+  /** How the counterexample begins, where the whole scenario is too large. */
+  readonly begins?: readonly string[];
   readonly looksFor: RegExp;
 }
 
@@ -149,7 +151,7 @@ const WATERMARK: readonly KnockOut[] = [
         "true ? { guarantee: 'watermarked' }",
       ),
     ],
-    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    bounds: { ...EMPTY, start: 'followed', writes: 0, written: 1, watermarkLosses: 1, evictions: 1 },
     looksFor: /^I1/,
   },
   {
@@ -164,12 +166,13 @@ const WATERMARK: readonly KnockOut[] = [
     rule: 'a seed is of the very loss',
     edits: [store('|| current !== nonce', '')],
     bounds: { ...EMPTY, start: 'followed', watermarkLosses: 2, evictions: 1 },
+    begins: ['lose the watermark'],
     looksFor: /^I1/,
   },
   {
     rule: 'a seed waits for D',
     edits: [core('watermark', '&& watermark.ageMs >= source.replicaLagMs', '')],
-    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    bounds: { ...EMPTY, start: 'followed', writes: 0, written: 1, watermarkLosses: 1, evictions: 1 },
     looksFor: /^I1/,
   },
   {
@@ -181,13 +184,13 @@ const WATERMARK: readonly KnockOut[] = [
         'const answer = first;',
       ),
     ],
-    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    bounds: { ...EMPTY, start: 'followed', writes: 0, written: 1, watermarkLosses: 1, evictions: 1 },
     looksFor: /^I1/,
   },
   {
     rule: 'a seed takes what is pending',
     edits: [store('asOf > parse(waiting) ? asOf : parse(waiting)', 'asOf')],
-    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    bounds: { ...EMPTY, evictions: 1 },
     looksFor: /^I/,
   },
 ];
@@ -202,7 +205,7 @@ const PROVISIONALS: readonly KnockOut[] = [
   {
     rule: 'an invalidation drops a provisional value, also where it ignores the rest',
     edits: [store('if (isProvisional) {', 'if (false as boolean) {')],
-    bounds: { ...PROVISIONAL, writes: 2, redeliveries: 1 },
+    bounds: { ...PROVISIONAL, written: 2, redeliveries: 1 },
     looksFor: /^P/,
   },
   {
@@ -282,6 +285,16 @@ const GENERATIONS: readonly KnockOut[] = [
     rule: 'a lease drops what is of another generation',
     edits: [store('const kept = same ? withLease', 'const kept = value !== undefined ? withLease')],
     bounds: { ...PURGE, readers: 2, writes: 0, written: 1 },
+    begins: [
+      'R0 reads a',
+      'R0 get',
+      'R0 generations',
+      'R0 lease',
+      'R0 generations',
+      'R0 read a → rid/0.0 as of 1',
+      'R0 watermark',
+      'R0 fill',
+    ],
     looksFor: /^I1/,
   },
   {
@@ -502,7 +515,7 @@ const TABLES: readonly KnockOut[] = [
         'await generations.bumpEntities(deps.entities); const snapshot = await generations.refresh();',
       ),
     ],
-    bounds: LOST,
+    bounds: { ...LOST, evictions: 0 },
     looksFor: /^I/,
   },
   {
@@ -514,7 +527,7 @@ const TABLES: readonly KnockOut[] = [
         'seen.clear(); await save({ lineage, position: horizon }, true); await generations.bumpEntities(deps.entities);',
       ),
     ],
-    bounds: { ...LOST, deaths: 1 },
+    bounds: { ...LOST, evictions: 0, deaths: 1 },
     looksFor: /^I/,
   },
   {
