@@ -50,6 +50,8 @@ export interface Bounds {
   readonly checkpointLosses?: number;
   /** Indexes of lists that are lost. */
   readonly indexLosses?: number;
+  /** Times that the container is deleted and made anew: another identity, and positions from the start. */
+  readonly recreations?: number;
   /** How many of the splits and merges are over when the scenario begins. */
   readonly moved?: number;
   /** Writes of the first key that are made, and not delivered, when the scenario begins. */

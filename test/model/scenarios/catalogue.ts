@@ -161,6 +161,11 @@ export const SCENARIOS: readonly Scenario[] = [
     deep: { writes: 2, evictions: 1, failovers: { records: 1, watermarks: 1 } },
   },
   {
+    title: 'the container is made anew, with a late worker of the old one',
+    bounds: { ...ONE, written: 1, readers: 0, recreations: 1 },
+    deep: { readers: 1, reads: 2, passes: [1000], evictions: 1 },
+  },
+  {
     title: 'a list of one partition, a lagging reader; items enter and leave',
     bounds: { ...LIST, ...EVICTING, writes: 2, reads: 2, queries: 'one-partition', lagMs: 1000 },
     deep: { keys: 2, readers: 2, writes: 3, deletes: 1 },

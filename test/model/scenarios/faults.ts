@@ -12,6 +12,7 @@ export function faultSteps(model: ItemsModel, state: State): readonly ItemsStep[
     ...failovers(model, state),
     ...operations(model, state),
     ...moves(model, state),
+    ...recreations(model, state),
     ...passes(model, state),
   ];
 }
@@ -130,6 +131,30 @@ function moves({ bounds }: ItemsModel, state: State): ItemsStep[] {
   if (next === undefined) return [];
   const to = { ...state, world: { ...world, moves: [...world.moves, world.log.length], isTakenOver: false } };
   return [{ to, label: () => `partitions become ${next.map((group) => group.map(nameOf).join('')).join(' | ')}` }];
+}
+
+/** All is gone, no feed tells, and it counts as a loss until it was noticed. */
+function recreations({ bounds }: ItemsModel, state: State): ItemsStep[] {
+  const { world } = state;
+  const { left, log, now } = world;
+  if (left.recreations === 0) return [];
+  const keys = Array.from({ length: bounds.keys }, (_, key) => key);
+  const all = [...log, ...keys.map((key) => ({ key, isGone: true, at: now, letter: '' }))];
+  const after = spent(state, { recreations: left.recreations - 1 });
+  const eras = [...world.eras, all.length];
+  const to = {
+    ...after,
+    world: {
+      ...after.world,
+      log: all,
+      eras,
+      checkpoints: keys.map(() => all.length),
+      cached: keys.map(() => 0),
+      running: world.running.map(withoutFloor),
+      rolledBack: 100 + eras.length,
+    },
+  };
+  return [{ to, label: () => 'the container is deleted and made anew' }];
 }
 
 function passes(model: ItemsModel, state: State): ItemsStep[] {

@@ -19,10 +19,9 @@ function cachedVersion({ stage }: ItemsModel, state: State, key: number, isProvi
   if (!stage.isLive(state, slot)) return undefined;
   if (entry.state === 'value') return n;
   // That an item is not there is as new as the last delete that the record can know of.
-  const gone = state.world.log.findLastIndex(
-    (write, i) => i < Number(asOfOf(entry)) && write.key === key && write.isGone,
-  );
-  return gone + 1;
+  const { log, eras } = state.world;
+  const asOf = Number(asOfOf(entry)) + (eras.at(-1) ?? 0);
+  return log.findLastIndex((write, i) => i < asOf && write.key === key && write.isGone) + 1;
 }
 
 export function faultOf(model: ItemsModel, state: State): string | undefined {
@@ -121,7 +120,9 @@ function lifeless(model: ItemsModel, state: State): string | undefined {
   const known = lives.get(model) ?? new Map<string, string>();
   lives.set(model, known);
   const log = world.log.map(logText);
-  const name = [slots, world.now, world.drawn, log, world.moves, world.done].map((each) => each.toString()).join('|');
+  const name = [slots, world.now, world.drawn, log, world.eras, world.moves, world.done]
+    .map((each) => each.toString())
+    .join('|');
   const found = known.get(name);
   if (found !== undefined) return found === '' ? undefined : found;
   const broken = findLife(model, state);
@@ -172,6 +173,7 @@ const FAILED: Sight = { how: 'failed', n: 0, rows: undefined, guarantee: undefin
 
 /** Whether a fill brought an older version than was cached since the key was last lost. */
 function fallen(model: ItemsModel, { world }: State, after: State): boolean {
+  if (world.rolledBack > 0) return false;
   return world.cached.some((highest, key) => (cachedVersion(model, after, key) ?? highest) < highest);
 }
 

@@ -169,7 +169,7 @@ export class ItemsModel implements Model<State> {
       if (isTaken && world.left.redeliveries === 0) continue;
       for (const page of pagesOf(world.log, keys, from, this.bounds.allVersions ?? false)) {
         const left = { ...world.left, redeliveries: world.left.redeliveries - (isTaken ? 1 : 0) };
-        const items = page.map((position) => changeAt(world.log, position));
+        const items = page.map((position) => changeAt(world, position));
         const versions = page.map((position) => [world.log[position - 1]?.key ?? 0, position] as const);
         const task: Task = {
           do: 'page',
@@ -188,7 +188,9 @@ export class ItemsModel implements Model<State> {
 
   /** Where partitions never split the worker need not ask for it, which halves the states. */
   #told({ moves }: World, key: number): Partition | undefined {
-    return this.bounds.layouts === undefined ? partitionOf(this.bounds, moves.length, key) : undefined;
+    return this.bounds.layouts === undefined && this.bounds.recreations === undefined
+      ? partitionOf(this.bounds, moves.length, key)
+      : undefined;
   }
 
   begin(state: State, actor: number, task: Task, running: Running): State | undefined {
@@ -217,14 +219,14 @@ export class ItemsModel implements Model<State> {
     }
   }
 
-  #areMovesOver({ moves }: World): boolean {
-    return moves.length + 1 >= (this.bounds.layouts?.length ?? 1);
+  #areMovesOver({ moves, left }: World): boolean {
+    return left.recreations === 0 && moves.length + 1 >= (this.bounds.layouts?.length ?? 1);
   }
 
   #mayBecomeOld({ world: { left, running } }: State): boolean {
     if (running[this.operator] !== undefined || (this.bounds.options?.waitMs ?? 0) > 0) return true;
-    const { checkpointLosses = 0, tables } = this.bounds;
-    if (checkpointLosses + (tables?.forgets ?? 0) > 0) return true;
+    const { checkpointLosses = 0, recreations = 0, tables } = this.bounds;
+    if (checkpointLosses + recreations + (tables?.forgets ?? 0) > 0) return true;
     return left.purges + left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
   }
 
@@ -429,6 +431,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
     })),
     done: [],
     polled: 0,
+    eras: [],
     moves: Array.from({ length: bounds.moved ?? 0 }, () => 0),
     isTakenOver: true,
     checkpoints: zeros,
@@ -447,6 +450,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
       errors: bounds.errors ?? 0,
       purges: bounds.purges ?? 0,
       indexLosses: bounds.indexLosses ?? 0,
+      recreations: bounds.recreations ?? 0,
       checkpointLosses: bounds.checkpointLosses ?? 0,
       failovers: [
         bounds.failovers?.records ?? 0,

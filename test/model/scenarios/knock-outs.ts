@@ -40,6 +40,7 @@ const LINEAGE: Bounds = {
   lagMs: 1000,
   layouts: [[[0]], [[0]]],
 };
+const RECREATED: Bounds = { keys: 1, writes: 0, written: 2, workers: 1, recreations: 1, lagMs: 1000 };
 const PROVISIONAL: Bounds = { ...EMPTY, options: { provisionalMs: 1000 } };
 const FAILOVER: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, failovers: { records: 1 }, lagMs: 1000 };
 const PURGE: Bounds = { keys: 1, writes: 1, readers: 1, reads: 1, workers: 1, purges: 1, lagMs: 1000 };
@@ -323,6 +324,29 @@ const LINEAGES: readonly KnockOut[] = [
     edits: [core('sync', 'partition ?? (await locate(sample))', "partition ?? { id: 'rid/0.0', ancestors: [] }")],
     bounds: { ...LINEAGE, writes: 1, workers: 1, moved: 1 },
     looksFor: /^I1/,
+  },
+  {
+    rule: 'a page of another container only drops what is cached',
+    edits: [core('sync', '!at.id.startsWith(page.container)', 'false')],
+    bounds: RECREATED,
+    looksFor: /^L/,
+  },
+  {
+    rule: 'a container that was made anew makes all old',
+    edits: [core('generations', "await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));", '')],
+    bounds: { ...RECREATED, readers: 1 },
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a fill under another identity compares no positions',
+    edits: [
+      store(
+        '  if (isSame(record.identity, request.identity)) {\n    if (request.version',
+        '  {\n    if (request.version',
+      ),
+    ],
+    bounds: RECREATED,
+    looksFor: /^[IL]/,
   },
 ];
 

@@ -90,7 +90,11 @@ export class Stage {
   partitions(): string[] {
     const layouts = Array.from({ length: this.bounds.layouts?.length ?? 1 }, (_, at) => at);
     const keys = Array.from({ length: this.bounds.keys }, (_, key) => key);
-    return [...new Set(layouts.flatMap((at) => keys.map((key) => partitionOf(this.bounds, at, key).id)))];
+    const eras = Array.from({ length: 1 + (this.bounds.recreations ?? 0) }, (_, era) => era);
+    const ids = layouts.flatMap((at) =>
+      keys.flatMap((key) => eras.map((era) => partitionOf(this.bounds, at, key, era).id)),
+    );
+    return [...new Set(ids)];
   }
 
   placesOf(shard: Shard): readonly number[] {

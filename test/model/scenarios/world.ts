@@ -39,6 +39,8 @@ export interface World {
   /** What was done to the table, and how much of it a poll had before it that ended well. */
   readonly done: readonly Operation[];
   readonly polled: number;
+  /** Lengths of the log when the container was made anew; all was gone then. */
+  readonly eras: readonly number[];
   /** Lengths of the log at the splits and merges so far. */
   readonly moves: readonly number[];
   /** A feed of the partitions of now has delivered something, so those of before save no checkpoint any more. */
@@ -75,6 +77,7 @@ export interface Left {
   readonly purges: number;
   readonly indexLosses: number;
   readonly checkpointLosses: number;
+  readonly recreations: number;
   readonly failovers: readonly number[];
   /** How many passes of time have been. */
   readonly passed: number;
@@ -97,6 +100,7 @@ export function keyOf(world: World): string {
     log.map(logText).join(),
     world.done.join(),
     world.polled,
+    world.eras.join(),
     world.moves.join(),
     world.isTakenOver ? 1 : 0,
     world.checkpoints.join(),
@@ -136,17 +140,26 @@ export function rowsAt(log: readonly Write[], keys: number, list: string, positi
   return rows;
 }
 
-export function changeAt(log: readonly Write[], position: number): Change {
-  const key = [nameOf(log[position - 1]?.key ?? -1)];
-  return { key, version: BigInt(position), document: documentAt(log, position) };
+/** Where positions of the container that had a write begin. */
+function baseAt(eras: readonly number[], index: number): number {
+  return eras.findLast((base) => base < index) ?? 0;
+}
+
+/** A change as the feed delivers it: its position counts from when its container was made. */
+export function changeAt({ log, eras }: World, index: number): Change {
+  const key = [nameOf(log[index - 1]?.key ?? -1)];
+  const container = `${containerOf(eras.filter((base) => base < index).length)}/`;
+  return { key, version: BigInt(index - baseAt(eras, index)), document: documentAt(log, index), container };
 }
 
 const groupsOf = ({ layouts = [] }: Bounds, layout: number) => layouts[layout];
 
-export function partitionOf(bounds: Bounds, layout: number, key: number): Partition {
+const containerOf = (era: number): string => `rid${era === 0 ? '' : era}`;
+
+export function partitionOf(bounds: Bounds, layout: number, key: number, era = 0): Partition {
   const idAt = (at: number, of: number) => {
     const group = groupsOf(bounds, at)?.findIndex((members) => members.includes(of)) ?? 0;
-    return `rid/${at}.${group}`;
+    return `${containerOf(era)}/${at}.${group}`;
   };
   const members = groupsOf(bounds, layout)?.find((group) => group.includes(key)) ?? [];
   const ancestors = Array.from({ length: layout }, (_, at) => members.map((member) => idAt(at, member))).flat();
@@ -165,22 +178,24 @@ export interface Answered {
 
 /** All that the source may answer now: replicas lag up to D, and before a new partition's first write its parent may answer. */
 export function answersTo(bounds: Bounds, world: World, call: Call, isLocating: boolean): readonly Answered[] {
-  const { log, moves } = world;
+  const { log, moves, eras } = world;
+  const base = eras.at(-1) ?? 0;
   const [asked, options] = call.args as [unknown, { readonly floor?: Floor } | undefined];
   const names = (call.method === 'read' ? [asked] : asked) as readonly (readonly string[])[];
   const keys = names.map(([name]) => indexOf(String(name)));
   const layout = moves.length;
   const isParentThere = layout > 0 && log.length === moves[layout - 1];
   return (isParentThere ? [layout, layout - 1] : [layout]).flatMap((from) => {
-    const partition = partitionOf(bounds, from, keys[0] ?? 0);
-    const floor = bounds.areFloorsKept !== true ? 0 : Number(options?.floor?.positions.get(partition.id) ?? 0n);
+    const partition = partitionOf(bounds, from, keys[0] ?? 0, eras.length);
+    const floor = bounds.areFloorsKept !== true ? 0 : base + Number(options?.floor?.positions.get(partition.id) ?? 0n);
     const highest = from < layout ? (moves[layout - 1] ?? 0) : log.length;
-    const least = isLocating ? highest : Math.max(leastOf(bounds, world, call, from), floor);
+    const least = isLocating ? highest : Math.max(base, leastOf(bounds, world, call, from), floor);
     return Array.from({ length: Math.max(0, highest - least + 1) }, (_, i) => {
       const asOf = highest - i;
       const answers = keys.map((key): SourceRead => {
         const document = documentAt(log, latest(log, key, asOf));
-        return { document, asOf: BigInt(asOf), version: BigInt(asOf), partition: partitionOf(bounds, from, key) };
+        const position = BigInt(asOf - base);
+        return { document, asOf: position, version: position, partition: partitionOf(bounds, from, key, eras.length) };
       });
       return { label: `${partition.id} as of ${asOf}`, answers };
     });
