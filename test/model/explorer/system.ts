@@ -8,7 +8,16 @@ import { createGenerations } from '../../../src/core/generations.ts';
 import { type Key, type RedisKeys, redisKeys } from '../../../src/core/key.ts';
 import { NO_DIRECTIVES } from '../../../src/core/policy.ts';
 import { createPoller } from '../../../src/core/poll.ts';
-import type { Change, ChangeLog, Clock, Document, Partition, Source, Store } from '../../../src/core/ports.ts';
+import type {
+  Change,
+  ChangeLog,
+  Clock,
+  Document,
+  GenerationsReply,
+  Partition,
+  Source,
+  Store,
+} from '../../../src/core/ports.ts';
 import type { Query } from '../../../src/core/query.ts';
 import { createQueryChanges } from '../../../src/core/query-changes.ts';
 import type { QueryStore } from '../../../src/core/query-ports.ts';
@@ -173,13 +182,8 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   const reader = createReader({ ...deps, reloads });
   const index = parked<QueryStore>(surroundings, 'queries', {});
   const lists = createQueryReader({ ...deps, queries: index, reloads });
-  const queries = createQueryChanges({
-    ...deps,
-    store: index,
-    queries: [query],
-    refresh: lists.refresh,
-    mostFields: 100,
-  });
+  const hot = { note: () => undefined, start: async () => undefined };
+  const queries = createQueryChanges({ ...deps, store: index, queries: [query], hot, mostFields: 100 });
   const sync = createSync({ ...deps, entities, ...(setup.queries === undefined ? {} : { queries }) });
 
   const poller = createPoller({
@@ -222,7 +226,14 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   function remains(): readonly Input[] {
     const last = generations.last();
     if (last === undefined || surroundings.now() - last.sentAt >= options.generationMs) return [];
-    const reply = { value: { values: [...last.values.values()], timeMs: last.storeTimeMs } };
+    if (last.purges !== undefined) throw new Error('purges of tags are not explored');
+    const told: GenerationsReply = {
+      values: [...last.values.values()],
+      timeMs: last.storeTimeMs,
+      purgesVersion: '',
+      purges: undefined,
+    };
+    const reply = { value: told };
     return [
       { kind: 'begin', task: { do: 'look' }, now: last.sentAt },
       { kind: 'reply', index: 0, reply, now: last.sentAt },

@@ -406,8 +406,8 @@ const QUERIES: readonly KnockOut[] = [
     edits: [
       core(
         'query-load',
-        'const { read, guarantee, outcome } = await load(request, snapshot);',
-        'const { read, guarantee, outcome } = await load(request, snapshot); captured = await prepare(request);',
+        'const { read, admission } = await load(request, snapshot);',
+        'const { read, admission } = await load(request, snapshot); captured = await prepare(request);',
       ),
     ],
     bounds: LIST,
@@ -425,14 +425,22 @@ const QUERIES: readonly KnockOut[] = [
   {
     rule: 'a result is checked before it is stored',
     edits: [
-      core('query-load', "await quietly('admit', check(request, captured, read))", "('admitted' as const)"),
       core(
         'query-load',
-        "if (filled !== 'stored') return uncached(represented, false);",
-        `if ((await quietly('admit', check(request, captured, read))) !== 'admitted') {
+        "await quietly('admit', judge(request, captured, read, represented))",
+        "('admitted' as const)",
+      ),
+      core(
+        'query-load',
+        'return await fill(request, {',
+        `const unchecked = fill(request, {
+          token, stamp, leftMs, begunAt, represented, guarantee: admission.guarantee });
+        const answered = await unchecked;
+        if ((await quietly('admit', judge(request, captured, read, represented))) !== 'admitted') {
           await store.drop(recordKey);
-          return uncached(represented, false);
-        }`,
+        }
+        return answered;
+        void ({`,
       ),
     ],
     bounds: LISTED,
@@ -475,7 +483,7 @@ const TABLES: readonly KnockOut[] = [
     rule: 'rows are read again, never taken in the order of transaction ids',
     edits: [
       core('refresh', "source.changesHold === 'keys' || highest <", 'highest <'),
-      core('refresh', "if (source.changesHold === 'keys') return { fills: [], reread: 0 };", ''),
+      core('refresh', "source.changesHold === 'keys' || 'refused' in admission", "'refused' in admission"),
     ],
     bounds: TWO_TRANSACTIONS,
     looksFor: /^I/,
