@@ -88,8 +88,10 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   }
 
   const text = async (selector: string) => (await page.textContent(selector)) ?? '';
+  const holds = (expression: string) =>
+    until(async () => ((await page.evaluate(expression)) === true ? true : undefined));
   const status = (said: string) =>
-    page.waitForFunction((part) => document.querySelector('#status')?.textContent?.includes(part), said);
+    holds(`document.querySelector('#status').textContent.includes(${JSON.stringify(said)})`);
 
   async function confirm(): Promise<void> {
     await page.click('#confirm .danger');
@@ -105,12 +107,9 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await status('does not take this key');
     complaints.length = 0;
     await connect();
-    const kept = await page.evaluate(() => [
-      localStorage.length,
-      sessionStorage.length,
-      document.cookie,
-      document.body.outerHTML,
-    ]);
+    const kept = await page.evaluate<unknown[]>(
+      '[localStorage.length, sessionStorage.length, document.cookie, document.body.outerHTML]',
+    );
     expect(kept.slice(0, 3)).toEqual([0, 0, '']);
     expect(kept[3]).not.toContain(KEYS.master);
     expect(await page.inputValue('#key')).toBe('');
@@ -250,28 +249,27 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await page.waitForSelector('#verdict');
     expect(await violations()).toEqual([]);
     // Nothing is cut off, and nothing makes the page wider than the screen.
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
     await page.click('#sources button:text("Pause")');
     expect(await violations()).toEqual([]);
     await page.keyboard.press('Escape');
-    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Pause');
+    await holds(`document.activeElement.textContent === 'Pause'`);
   });
 
   it('is operated by keyboard alone, and a refresh takes nobody’s place', async () => {
     await page.keyboard.press('Tab');
-    expect(await page.evaluate(() => document.activeElement?.className)).toBe('skip');
+    expect(await page.evaluate('document.activeElement.className')).toBe('skip');
     await page.keyboard.press('Tab');
     await page.keyboard.type(KEYS.master);
     await page.keyboard.press('Enter');
     await page.waitForSelector('#sources table');
     await page.focus('#sources button');
-    const place = () =>
-      page.evaluate(() => (document.activeElement as { dataset?: { id?: string } } | null)?.dataset?.id);
+    const place = () => page.evaluate('document.activeElement.dataset.id');
     const before = await place();
     expect(before).toContain('turn/');
     await page.waitForResponse((response) => response.url().includes('/ops/sources'));
     const updated = await text('#updated');
-    await page.waitForFunction((was) => document.querySelector('#updated')?.textContent !== was, updated);
+    await holds(`document.querySelector('#updated').textContent !== ${JSON.stringify(updated)}`);
     expect(await place()).toBe(before);
   });
 
