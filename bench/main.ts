@@ -1,323 +1,83 @@
-// Benchmarks: every figure is a ratio to a reference that runs in the same process, interleaved with it, so that a
-// machine that is slow or busy is slow for both. Times are not asserted anywhere.
+// The benchmarks: `npm run bench`. Every figure is a ratio to a reference that runs interleaved with it; nothing is asserted.
 
-import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ChangeFeedStartFrom, CosmosClient } from '@azure/cosmos';
-import { startCosmosEmulator } from '../local/cosmos/emulator.ts';
 import { startRedis } from '../local/services/redis.ts';
-import { hash64 } from '../src/core/bytes.ts';
-import type { Entity } from '../src/core/entity.ts';
-import { createGenerations } from '../src/core/generations.ts';
-import { redisKeys } from '../src/core/key.ts';
-import { NO_DIRECTIVES } from '../src/core/policy.ts';
-import type { Change, Clock, Document, Entropy, Source } from '../src/core/ports.ts';
-import { createReader } from '../src/core/read.ts';
-import { createSync } from '../src/core/sync.ts';
-import { createWarm } from '../src/core/warm.ts';
-import { createRedisConnection } from '../src/redis/connection.ts';
-import { createRedisStore } from '../src/redis/store.ts';
-import { createCosmosClients, createCosmosSource } from '../src/sources/cosmos.ts';
+import { changes } from './changes.ts';
+import type { Context } from './context.ts';
+import { hits } from './hit.ts';
+import { machine } from './machine.ts';
+import { peers } from './peers.ts';
+import { type Figure, print, type Report, type Section } from './report.ts';
+import { firstStart } from './warm.ts';
+
+interface Measurement {
+  readonly title: string;
+  readonly run: (context: Context) => Promise<readonly Figure[]>;
+}
+
+const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
+  hit: { title: 'A hit, the whole read path, against a bare GET of the same bytes', run: hits },
+  changes: { title: 'Pages of changes, refreshed', run: changes },
+  warm: { title: 'A first start', run: firstStart },
+  peers: { title: 'A hit, against other caches on the same Redis', run: peers },
+};
+
+const HELP = `npm run bench -- [options]
+Measures against bare Redis, peers and the goals; some minutes.
+  --quick        fewer and shorter rounds: a minute or two
+  --only a,b     of ${Object.keys(MEASUREMENTS).join(', ')}
+  --json FILE    also writes the figures there
+  --help         this
+REDIS_URL names another Redis; it is flushed.`;
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, help: { type: 'boolean' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    json: { type: 'string' },
+    help: { type: 'boolean' },
+  },
 });
-if (values.help) {
-  console.log('npm run bench -- [--quick] [--json FILE]\nMeasures hits and change batches against bare Redis.');
-  process.exit(0);
+if (values.help) console.log(HELP);
+else await main();
+
+async function main(): Promise<void> {
+  const names = values.only?.split(',') ?? Object.keys(MEASUREMENTS);
+  const unknown = names.filter((name) => !(name in MEASUREMENTS));
+  if (unknown.length > 0) {
+    console.error(`There is no ${unknown.join(', ')}.\n${HELP}`);
+    process.exitCode = 2;
+    return;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'warmfeed-bench-'));
+  const redis = await startRedis({ folder, url: process.env['REDIS_URL'] });
+  try {
+    const sections: Section[] = [];
+    for (const name of names) {
+      const measurement = MEASUREMENTS[name] as Measurement;
+      const context = contextOf(name, folder, redis.settings['REDIS_URL'] ?? '');
+      const figures = await measurement.run(context);
+      sections.push({ name, title: measurement.title, figures });
+    }
+    if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
+    const report: Report = { machine: machine(redis.what), isQuick: values.quick, sections };
+    console.log(print(report));
+    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  } finally {
+    await redis.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-interface Row {
-  readonly what: string;
-  readonly perSecond: number;
-  readonly ratio: number;
-  readonly spread: string;
-}
-
-const ROUNDS = values.quick ? 5 : 15;
-const IN_FLIGHT = 64;
-const BODY = { id: 'w', filler: 'x'.repeat(1000) };
-
-const folder = mkdtempSync(join(tmpdir(), 'warmfeed-bench-'));
-const redis = await startRedis({ folder, url: process.env['REDIS_URL'] });
-try {
-  const rows = [...(await hits()), ...(await batches()), ...(await firstStart())];
-  console.log(`\n${redis.what}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}\n`);
-  console.table(
-    rows.map(({ what, perSecond, ratio, spread }) => ({
-      what,
-      'per second': Math.round(perSecond).toLocaleString('en'),
-      'ratio (median)': ratio.toFixed(2),
-      spread,
-    })),
-  );
-  if (values.json)
-    writeFileSync(values.json, `${JSON.stringify({ redis: redis.what, node: process.version, rows }, null, 2)}\n`);
-} finally {
-  await redis.stop();
-  rmSync(folder, { recursive: true, force: true });
-}
-
-function createApp(given?: Source) {
-  const clock: Clock = {
-    now: () => performance.now(),
-    sleep: async () => undefined,
-    deadline: (ms) => AbortSignal.timeout(ms),
-  };
-  const entropy: Entropy = {
-    random: Math.random,
-    token: () => randomBytes(8),
-    digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
-  };
-  const url = redis.settings['REDIS_URL'] ?? '';
-  const connection = createRedisConnection({ url, onError: (error) => console.error(error.message) });
-  const store = createRedisStore(connection);
-  const keys = redisKeys('bench');
-  const partition = { id: 'bench/0', ancestors: [] };
-  const answer = (at: bigint) => ({ document: BODY as Document, asOf: at, version: at, partition });
-  const head = { at: 1n };
-  const source: Source = given ?? {
-    name: 'bench',
-    replicaLagMs: 0,
-    changesHold: 'documents',
-    read: async () => answer(head.at),
-    readMany: async (all) => all.map(() => answer(head.at)),
-    scan: async () => ({ keys: [], continuation: undefined, units: 0 }),
-    check: async () => undefined,
-    floor: async () => ({ positions: new Map() }),
-    change: (item) => item as Change,
-  };
-  const entity: Entity = {
-    name: 'widget',
-    source,
-    columns: [],
-    fingerprint: hash64('bench'),
-    onChange: 'refresh',
-    ttlMs: () => 3_600_000,
-    staleForMs: 0,
-    staleIfErrorMs: 0,
-    notFoundTtlMs: 1000,
-    maxBytes: 1_000_000,
-    match: () => true,
-    deletedWhen: () => false,
-    select: (document) => document,
-    tags: () => [],
-    http: { maxAgeS: undefined, staleWhileRevalidateS: undefined, staleIfErrorS: undefined, public: false },
-  };
-  const generations = createGenerations({ store, key: keys.generations, clock, entities: [entity], ttlMs: 1000 });
-  const options = { leaseMs: 10_000, fenceMs: 60_000, waitMs: 1000, provisionalMs: 1000, jitter: 0.1 };
-  const deps = { store, keys, generations, clock, entropy, observe: () => undefined, options };
-  const reader = createReader({ ...deps, reloads: (work) => work(AbortSignal.timeout(1000)) });
-  const sync = createSync({ ...deps, source, entities: [entity] });
-  const warm = createWarm(deps);
+function contextOf(name: string, folder: string, redis: string): Context {
   return {
-    client: connection.client,
-    keys,
-    entity,
-    reader,
-    sync,
-    warm,
-    head,
-    settled: () => connection.settled(),
-    close: () => connection.close(),
+    redis,
+    folder,
+    isQuick: values.quick,
+    rounds: values.quick ? 5 : 15,
+    progress: (text) => void (process.stderr.isTTY && process.stderr.write(`\r\u001B[K${name}: ${text}`)),
   };
-}
-
-/** A hit through the whole read path, against a bare auto-pipelined GET of the same bytes. */
-async function hits(): Promise<Row[]> {
-  const app = createApp();
-  const { entity, reader, client, keys } = app;
-  const read = () => reader.read({ entity, key: ['w'], directives: NO_DIRECTIVES });
-  await read();
-  if ((await read()).kind !== 'cached') throw new Error('the benchmark does not measure hits');
-  const key = keys.record('widget', ['w']);
-  const bare = () => client.getBuffer(key);
-  const count = values.quick ? 20_000 : 60_000;
-  const pairs = await interleave(
-    'hit',
-    () => flood(bare, count),
-    () => flood(read, count),
-  );
-  await app.close();
-  return [
-    row(
-      'bare auto-pipelined GET of the same bytes',
-      count,
-      pairs.map(([a]) => a),
-      pairs.map(() => 1),
-    ),
-    row(
-      'hit, the whole read path',
-      count,
-      pairs.map(([, b]) => b),
-      pairs.map(([a, b]) => a / b),
-    ),
-  ];
-}
-
-/** Change batches, against SETs of the same bodies in a pipeline of the same size. */
-async function batches(): Promise<Row[]> {
-  const app = createApp();
-  const size = 1000;
-  const body = JSON.stringify(BODY);
-  const page = (): Change[] =>
-    Array.from({ length: size }, (_, i) => ({ key: [`b${i}`], version: ++app.head.at, document: BODY as Document }));
-  await app.sync.apply(page());
-  const bare = async () => {
-    await Promise.all(Array.from({ length: size }, (_, i) => app.client.set(`bare:${i}`, body, 'PX', 3_600_000)));
-  };
-  const apply = async () => {
-    const report = await app.sync.apply(page());
-    if (report.refreshed !== size) throw new Error(`only ${report.refreshed} of ${size} were refreshed`);
-  };
-  const times = values.quick ? 5 : 10;
-  const repeat = (work: () => Promise<void>) => async () => {
-    for (let i = 0; i < times; i++) await work();
-  };
-  const pairs = await interleave('batches', timed(repeat(bare)), timed(repeat(apply)));
-  await app.close();
-  return [
-    row(
-      'blind SET, pipelined by the thousand',
-      size * times,
-      pairs.map(([a]) => a),
-      pairs.map(() => 1),
-    ),
-    row(
-      'change, refreshed in batches of 1,000',
-      size * times,
-      pairs.map(([, b]) => b),
-      pairs.map(([a, b]) => a / b),
-    ),
-  ];
-}
-
-/** Everything cached from nothing: the warm engine, against the change feed replayed from its beginning. */
-async function firstStart(): Promise<Row[]> {
-  const count = values.quick ? 1000 : 5000;
-  const emulator = await startCosmosEmulator();
-  const client = new CosmosClient(emulator.connectionString);
-  const clients = createCosmosClients();
-  const { database } = await client.databases.create({ id: 'bench' });
-  const { container } = await database.containers.create({ id: 'items', partitionKey: '/group' });
-  for (let group = 0; group < count / 50; group++) {
-    const documents = Array.from({ length: 50 }, (_, i) => ({ ...BODY, id: `${i}`, group: `g${group}` }));
-    await container.items.batch(
-      documents.map((resourceBody) => ({ operationType: 'Create' as const, resourceBody })),
-      `g${group}`,
-    );
-  }
-  const source = createCosmosSource(
-    {
-      connection: { connectionString: emulator.connectionString },
-      connectionName: 'BENCH',
-      database: 'bench',
-      container: 'items',
-      partitionKey: ['/group'],
-      replicaLagMs: 0,
-      requestTimeoutMs: 10_000,
-      changeFeedMode: 'LatestVersion',
-      leases: { container: 'leases', prefix: '' },
-    },
-    clients,
-  );
-  const replay = async () => {
-    const app = createApp(source);
-    await app.settled();
-    await app.client.flushall();
-    const feed = container.items.getChangeFeedIterator({
-      changeFeedStartFrom: ChangeFeedStartFrom.Beginning(),
-      maxItemCount: 100,
-    });
-    for await (const page of feed.getAsyncIterator()) {
-      if (page.statusCode === 304) break;
-      await app.sync.apply(page.result);
-    }
-    await checkAll(app, count);
-  };
-  const warm = async () => {
-    const app = createApp(source);
-    await app.settled();
-    await app.client.flushall();
-    await app.warm({ entity: app.entity });
-    await checkAll(app, count);
-  };
-  const pairs = await interleave('first start', timed(replay), timed(warm), 3);
-  client.dispose();
-  clients.dispose();
-  await emulator.close();
-  return [
-    row(
-      `first start, ${count} items: feed replayed`,
-      count,
-      pairs.map(([a]) => a),
-      pairs.map(() => 1),
-    ),
-    row(
-      `first start, ${count} items: warm engine`,
-      count,
-      pairs.map(([, b]) => b),
-      pairs.map(([a, b]) => a / b),
-    ),
-  ];
-}
-
-async function checkAll(app: ReturnType<typeof createApp>, count: number): Promise<void> {
-  const keys = await app.client.keys('wf:bench:c:*');
-  await app.close();
-  if (keys.length !== count) throw new Error(`${keys.length} of ${count} items are cached`);
-}
-
-/** Milliseconds of `count` calls with a constant number in flight. */
-async function flood(call: () => Promise<unknown>, count: number): Promise<number> {
-  const began = performance.now();
-  let left = count;
-  await Promise.all(
-    Array.from({ length: IN_FLIGHT }, async () => {
-      while (left-- > 0) await call();
-    }),
-  );
-  return performance.now() - began;
-}
-
-function timed(work: () => Promise<void>): () => Promise<number> {
-  return async () => {
-    const began = performance.now();
-    await work();
-    return performance.now() - began;
-  };
-}
-
-/** Both in turn, each first every other time; the first round warms up and is thrown away. */
-async function interleave(
-  name: string,
-  a: () => Promise<number>,
-  b: () => Promise<number>,
-  rounds = ROUNDS,
-): Promise<(readonly [number, number])[]> {
-  const pairs: (readonly [number, number])[] = [];
-  for (let round = 0; round <= rounds; round++) {
-    process.stderr.write(`\r${name}: round ${round} of ${rounds} `);
-    if (round % 2 === 0) pairs.push([await a(), await b()]);
-    else {
-      const second = await b();
-      pairs.push([await a(), second]);
-    }
-  }
-  process.stderr.write('\n');
-  return pairs.slice(1);
-}
-
-function row(what: string, count: number, ms: readonly number[], ratios: readonly number[]): Row {
-  const sorted = ratios.toSorted((x, y) => x - y);
-  const spread = `${sorted[0]?.toFixed(2)} to ${sorted.at(-1)?.toFixed(2)}`;
-  return { what, perSecond: count / (median(ms) / 1000), ratio: median(ratios), spread };
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((x, y) => x - y);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

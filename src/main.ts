@@ -2,7 +2,9 @@
 // is put together in compose/.
 
 import { app } from '@azure/functions';
+import { startAudit } from './compose/audit.ts';
 import { openContent, startContent } from './compose/content.ts';
+import { watchFailovers } from './compose/failovers.ts';
 import { followContainers, followTables } from './compose/feeds.ts';
 import { startNotes, startOps } from './compose/ops.ts';
 import { openQueries, startQueries } from './compose/queries.ts';
@@ -57,6 +59,7 @@ function start(config: ResolvedConfig): void {
   });
   if (telemetry.isOn) registerTraceContext(telemetry.under);
   const keys = redisKeys(settings.WARMFEED_APP);
+  const stopping = new AbortController();
   const connection = createRedisConnection({
     url: settings.REDIS_URL,
     clustering: settings.WARMFEED_REDIS_CLUSTERING,
@@ -81,6 +84,7 @@ function start(config: ResolvedConfig): void {
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const longestLifeMs = longestLife(kept) + settings.WARMFEED_LEASE;
   const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs, longestLifeMs });
+  watchFailovers({ settings, keys, connection, generations, observe }, stopping.signal);
   const options = {
     leaseMs: settings.WARMFEED_LEASE,
     fenceMs: settings.WARMFEED_FENCE,
@@ -94,7 +98,6 @@ function start(config: ResolvedConfig): void {
     timeoutMs: settings.WARMFEED_RELOAD_TIMEOUT,
   });
   const reader = createReader({ ...deps, reloads });
-  const stopping = new AbortController();
 
   const manyReader = createManyReader({ ...deps, reader });
   registerBatch({ entities, reader: manyReader });
@@ -131,6 +134,7 @@ function start(config: ResolvedConfig): void {
   const { changes } = queryPart;
   const feedDeps = {
     ...deps,
+    ...startAudit({ ...deps, settings, connection, entities }, stopping.signal),
     traced: (sync: Sync, source: string) => telemetry.sync(sync, source),
     ...(changes && { queries: changes }),
     pauses: notes.pauses,
@@ -140,7 +144,10 @@ function start(config: ResolvedConfig): void {
     ...followContainers(watched, settings, feedDeps, stopping.signal),
     ...followTables(polled, settings, feedDeps, stopping.signal),
   ];
-  startOps({ ...deps, notes, connection, sources: { watched, polled }, feeds, queries, content });
+  const ops = startOps(
+    { ...deps, notes, connection, sources: { watched, polled }, feeds, queries, content },
+    stopping.signal,
+  );
   registerHealth({
     problems: [],
     checks: [
@@ -154,7 +161,8 @@ function start(config: ResolvedConfig): void {
 
   app.hook.appTerminate(async () => {
     stopping.abort();
-    await Promise.all([reader.drain(), manyReader.drain(), contentPart.drain(), queryPart.drain(), sessions.drain()]);
+    const parts = [reader, manyReader, contentPart, queryPart, sessions, ops];
+    await Promise.all(parts.map((part) => part.drain()));
     await closeSources();
     await notes.drain();
     await connection.close();

@@ -1,7 +1,7 @@
 /** A document in Cosmos DB. Deleting sets `deleted`, because the latest-version change feed does not tell of real deletes. */
 import type { CosmosEntity } from '../data/entities.ts';
 import { StackError } from '../services/service.ts';
-import type { Fields, ItemStore } from './database.ts';
+import type { Fields, ItemStore } from './item-store.ts';
 
 /** What only the database sets. */
 export const systemProperties = ['_rid', '_self', '_etag', '_ts', '_attachments', '_lsn'];

@@ -3,23 +3,10 @@ import { givenSettings } from '../services/given.ts';
 import { StackError } from '../services/service.ts';
 import { type Item, runningStack } from './access.ts';
 import { openCosmosItem } from './cosmos-item.ts';
+import type { ItemStore } from './item-store.ts';
 import { openPostgresItem } from './postgres-item.ts';
 import { root } from './root.ts';
 import { openSqlItem } from './sql-item.ts';
-
-export type Fields = Record<string, unknown>;
-
-export interface ItemStore {
-  /** Undefined if there is none. */
-  read(): Promise<Fields | undefined>;
-  /** Adds it, or changes these fields of what was read last. @throws StackError where the database refuses */
-  write(fields: Fields): Promise<void>;
-  /** Removes it in the way that the change feed tells of. */
-  remove(): Promise<void>;
-  /** Removes it in a way that the change feed does not tell of, where there is one. */
-  removeHard?(): Promise<void>;
-  close(): Promise<void>;
-}
 
 export async function openItem({ entity, key }: Item): Promise<ItemStore> {
   const state = runningStack();

@@ -1,7 +1,7 @@
 /** A row in PostgreSQL, read and written as JSON. */
 import type { TableEntity } from '../data/entities.ts';
 import { messageOf, StackError } from '../services/service.ts';
-import type { Fields, ItemStore } from './database.ts';
+import type { Fields, ItemStore } from './item-store.ts';
 
 export async function openPostgresItem(url: string, entity: TableEntity, key: readonly string[]): Promise<ItemStore> {
   const { default: pg } = await import('pg');

@@ -2,7 +2,7 @@
 import type { Request } from 'mssql';
 import type { TableEntity } from '../data/entities.ts';
 import { messageOf, StackError } from '../services/service.ts';
-import type { Fields, ItemStore } from './database.ts';
+import type { Fields, ItemStore } from './item-store.ts';
 
 const quoted = (name: string): string => `[${name.replaceAll(']', ']]')}]`;
 

@@ -34,18 +34,22 @@ export function followContainers(
 ): FeedCheck[] {
   const feeds = watched.map(({ definition, source, entities, prefix, fromBeginning }) => {
     const sync = held(deps.traced(createSync({ ...deps, source, entities }), source.name), source.name, deps, stop);
-    const waits = registerCosmosChanges(sync, {
-      connection: definition.connectionName,
-      database: definition.database,
-      container: definition.container,
-      leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
-      leasePrefix: prefix,
-      mode: definition.changeFeedMode,
-      pollMs: settings.WARMFEED_FEED_POLL,
-      acquireMs: settings.WARMFEED_FEED_ACQUIRE,
-      batch: settings.WARMFEED_FEED_BATCH,
-      fromBeginning,
-    });
+    const waits = registerCosmosChanges(
+      sync,
+      {
+        connection: definition.connectionName,
+        database: definition.database,
+        container: definition.container,
+        leaseContainer: settings.WARMFEED_LEASE_CONTAINER,
+        leasePrefix: prefix,
+        mode: definition.changeFeedMode,
+        pollMs: settings.WARMFEED_FEED_POLL,
+        acquireMs: settings.WARMFEED_FEED_ACQUIRE,
+        batch: settings.WARMFEED_FEED_BATCH,
+        fromBeginning,
+      },
+      source.ready,
+    );
     const feed = { source: source.name, positions: () => source.feedPositions(), fromBeginning };
     return { waits, watch: createFeedWatch(feed, { ...deps, clock }) };
   });

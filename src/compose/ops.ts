@@ -1,8 +1,10 @@
 // The routes under /ops, and what the process notes for them.
 
+import { hex } from '../core/bytes.ts';
 import type { Content } from '../core/content.ts';
 import { createDeadLetters } from '../core/dead-letters.ts';
-import { createExplain } from '../core/explain.ts';
+import type { Entity } from '../core/entity.ts';
+import { createExplain, iso } from '../core/explain.ts';
 import { createFailureNotes } from '../core/failure-notes.ts';
 import type { RedisKeys } from '../core/key.ts';
 import type { LoaderDeps } from '../core/lease.ts';
@@ -16,6 +18,8 @@ import { marksOfQuery } from '../core/query-read.ts';
 import { createRefusals } from '../core/refusals.ts';
 import { createSourceReport } from '../core/source-report.ts';
 import { createStats } from '../core/stats.ts';
+import { createWarmPages } from '../core/warm.ts';
+import { createWarmJobs } from '../core/warm-jobs.ts';
 import { type HealthCheck, stateOf } from '../functions/health.ts';
 import { etagText } from '../functions/http.ts';
 import { registerOpsConsole } from '../functions/ops-console.ts';
@@ -23,7 +27,9 @@ import { registerOpsExplain } from '../functions/ops-explain.ts';
 import { registerOpsLetters } from '../functions/ops-letters.ts';
 import { registerOpsPurge } from '../functions/ops-purge.ts';
 import { registerOpsSources } from '../functions/ops-sources.ts';
+import { registerOpsWarm } from '../functions/ops-warm.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { createJobStore } from '../redis/job-store.ts';
 import { createOpsStore } from '../redis/ops-store.ts';
 import { createQueryStore } from '../redis/query-store.ts';
 import type { FeedCheck } from './feeds.ts';
@@ -32,6 +38,8 @@ import type { OpenedSources } from './sources.ts';
 
 const NOTES_MS = 1000;
 const STATS_MS = 10_000;
+/** Well below the longest that a function may run. */
+const WARM_TURN_MS = 30_000;
 
 /** Begins to note, before there is anything to observe. */
 export function startNotes(connection: RedisConnection, keys: RedisKeys, onError: (error: unknown) => void) {
@@ -74,7 +82,8 @@ export interface OpsDeps extends LoaderDeps {
   readonly content: Content | undefined;
 }
 
-export function startOps(deps: OpsDeps): void {
+/** @param stop aborted, no page of a warm job is begun any more */
+export function startOps(deps: OpsDeps, stop: AbortSignal): { readonly drain: () => Promise<void> } {
   const { notes, queries, content, keys, options, feeds } = deps;
   const { ops, stats, pauses } = notes;
   const opened = [...deps.sources.watched, ...deps.sources.polled];
@@ -101,4 +110,31 @@ export function startOps(deps: OpsDeps): void {
   registerOpsConsole();
   const report = createSourceReport({ ...notes, keys, sources, letters });
   registerOpsSources({ report, pauses, stats, audited: () => ops.fields(keys.audit) });
+  return startWarm(deps, entities, stop);
+}
+
+function startWarm(deps: OpsDeps, entities: readonly Entity[], stop: AbortSignal) {
+  const jobs = createWarmJobs({
+    jobs: createJobStore(deps.connection, deps.keys),
+    pages: createWarmPages(deps),
+    entities,
+    clock,
+    nowMs: () => Date.now(),
+    owner: () => hex(deps.entropy.token()),
+  });
+  const running = new Set<Promise<void>>();
+  const runTurn = (): Promise<void> => {
+    const turn: Promise<void> = jobs.run(clock.now() + WARM_TURN_MS, stop).finally(() => running.delete(turn));
+    running.add(turn);
+    return turn;
+  };
+  registerOpsWarm({
+    jobs,
+    entities,
+    idAt: (ms) => `w-${iso(ms).replace(/[-:]|\..*/g, '')}-${hex(deps.entropy.token()).slice(0, 8)}`,
+    runSoon: () =>
+      void runTurn().catch((error: unknown) => deps.observe({ kind: 'store-failed', during: 'warm', error })),
+    runTurn,
+  });
+  return { drain: async () => void (await Promise.allSettled(running)) };
 }

@@ -8,6 +8,7 @@ import { WarmfeedError } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import type { Query } from '../core/query.ts';
 import { createQueryChanges, type QueryChanges } from '../core/query-changes.ts';
+import { createHotRefresh } from '../core/query-hot.ts';
 import { createQueryReader } from '../core/query-read.ts';
 import type { ReaderDeps } from '../core/read.ts';
 import { registerQueries } from '../functions/queries.ts';
@@ -63,7 +64,8 @@ export function startQueries(queries: readonly Query[], deps: QueryDeps): QueryP
   const reader = createQueryReader({ ...deps, queries: store });
   registerQueries({ queries, reader, clientDirectives, onRead });
   const { refresh } = reader;
+  const hot = createHotRefresh({ store, keys, queries, observe, refresh });
   const mostFields = settings.WARMFEED_QUERY_FIELDS;
-  const changes = createQueryChanges({ store, keys, queries, observe, refresh, mostFields });
-  return { changes, drain: () => reader.drain() };
+  const changes = createQueryChanges({ store, keys, queries, hot, mostFields });
+  return { changes, drain: () => Promise.all([reader.drain(), hot.drain()]).then(() => undefined) };
 }

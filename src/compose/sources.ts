@@ -11,7 +11,8 @@ import { createSqlPools } from '../sources/mssql-client.ts';
 import { createPostgresTable } from '../sources/postgres.ts';
 import { createPostgresPools } from '../sources/postgres-client.ts';
 import { tableKeyColumns } from '../sources/table.ts';
-import type { BreakerState, Telemetry } from '../telemetry/telemetry.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { BreakerState } from '../telemetry/terms.ts';
 
 export function guardLimits(settings: Settings): GuardLimits {
   return {

@@ -63,8 +63,9 @@ export function resolveQuery(
   for (const option of Object.keys(definition)) {
     if (!OPTIONS.includes(option)) report(option, `unknown option; there are ${OPTIONS.join(', ')}`);
   }
-  const of = typeof definition.of === 'string' ? [definition.of] : [...(definition.of ?? [])];
-  if (of.length === 0 || !of.every((name) => entities.includes(name))) {
+  const named: unknown = definition.of;
+  const of = (Array.isArray(named) ? named : [named]).filter((name) => entities.includes(name as string)) as string[];
+  if (of.length === 0 || (Array.isArray(named) && of.length < named.length)) {
     report('of', `must name entities of the configuration: ${entities.join(', ')}`);
   }
   if (typeof definition.text !== 'string' || definition.text.trim() === '') report('text', 'must be a query');
@@ -104,7 +105,8 @@ export function resolveQuery(
 }
 
 function resolveParams({ params = {} }: QueryDefinition, report: Report): readonly KeyColumn[] {
-  return Object.entries(params).map(([name, type]) => {
+  if (typeof params !== 'object' || params === null) report('params', 'must be types by their names');
+  return Object.entries(params ?? {}).map(([name, type]) => {
     if (!/^[A-Za-z_]\w{0,59}$/.test(name) || RESERVED.includes(name)) {
       report(`params.${name}`, `must be a name of letters, digits and "_", other than ${RESERVED.join(', ')}`);
     }

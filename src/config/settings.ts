@@ -101,6 +101,15 @@ export const SETTINGS = {
   ),
   WARMFEED_FEED_FROM_BEGINNING: flag('false', 'A feed without leases starts with the oldest change, not with now'),
   WARMFEED_FEED_WATCH: schedule('*/30 * * * * *', 'When the positions of the change feeds are looked after (NCRONTAB)'),
+  WARMFEED_FAILOVER_WATCH: schedule(
+    '*/10 * * * * *',
+    'When Redis is looked at for failovers that broke no connection (NCRONTAB); others are noticed at once',
+  ),
+  WARMFEED_AUDIT_PER_MINUTE: whole(
+    '60',
+    'Changes a minute that a process takes for the auditor, which looks at each three times; 0: none',
+    0,
+  ),
   WARMFEED_TABLE_POLL: duration('200ms', 'Pause between two polls of a table of PostgreSQL or Azure SQL', 10),
   WARMFEED_TABLE_BATCH: whole('1000', 'Changes that such a poll asks for', 1),
   WARMFEED_OUTBOX_RETENTION: duration(

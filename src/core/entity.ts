@@ -74,7 +74,8 @@ export function represent(entity: Entity, document: Document | undefined, digest
 
 export const MAX_TAG_BYTES = 16_384;
 
-function checkedTag(tag: unknown): string {
+/** @throws TypeError */
+export function checkedTag(tag: unknown): string {
   if (isTag(tag)) return tag;
   throw new TypeError(`tag ${JSON.stringify(tag)} is empty, no text, or has control characters`);
 }

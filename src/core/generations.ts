@@ -115,15 +115,21 @@ export function createGenerations(options: {
   const storeTime = (snapshot: Snapshot): number => snapshot.storeTimeMs + (clock.now() - snapshot.sentAt);
 
   async function bumpFields(bumped: readonly string[]): Promise<void> {
+    await write(bumped);
+    await clock.sleep(options.ttlMs);
+  }
+
+  async function write(bumped: readonly string[]): Promise<void> {
     await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));
     await refresh();
-    await clock.sleep(options.ttlMs);
   }
 
   return {
     refresh,
     bump,
     bumpEntities,
+    /** Makes everything cached old: here when it resolves, in every other process T later at most. */
+    bumpSources: (): Promise<void> => write(fields.filter((field) => field.startsWith(sourceField('')))),
     purge,
     since,
     current,

@@ -23,6 +23,8 @@ export interface KeyColumn {
 const CONTROL = /\p{Cc}/u;
 // Controls and lone surrogates, and what the grammar itself uses.
 const SPECIAL = /[\p{Cc}\p{Cs}%/{}=]/gu;
+/** Printable ASCII with nothing special: most keys, and nothing about them needs a closer look. */
+const PLAIN = /^[ -$&-.0-<>-z|~]+$/;
 
 /**
  * Parses raw (still percent-encoded) URL path segments into a key.
@@ -88,7 +90,7 @@ function parsePart(column: KeyColumn, segment: string): KeyPart {
 }
 
 function checkedPart(column: KeyColumn, value: KeyPart): KeyPart {
-  if (typeof value !== 'string') return value;
+  if (typeof value !== 'string' || (value.length <= column.maxBytes && PLAIN.test(value))) return value;
   if (value === '' && column.type === 'text') throw badKey(`segment {${column.name}} is empty`);
   if (!value.isWellFormed()) throw badKey(`segment {${column.name}} is not Unicode`);
   if (CONTROL.test(value)) throw badKey(`segment {${column.name}} has a control character`);
@@ -99,6 +101,7 @@ function checkedPart(column: KeyColumn, value: KeyPart): KeyPart {
 }
 
 function decode(column: KeyColumn, segment: string): string {
+  if (!segment.includes('%')) return segment;
   try {
     return decodeURIComponent(segment);
   } catch {
@@ -128,6 +131,7 @@ export function keyText(key: Key): string {
 
 function partText(part: KeyPart): string {
   if (typeof part !== 'string') return `=${String(part)}`;
+  if (PLAIN.test(part)) return part;
   return part.replace(SPECIAL, (character) => {
     const code = character.charCodeAt(0);
     return code > 0xff
@@ -162,13 +166,18 @@ export function redisKeys(app: string) {
     /** Of an entity's query results. */
     queryIndex: (entity: string) => `wf:${app}:q:{${entity}}`,
     hotQueries: (entity: string) => `wf:${app}:qh:{${entity}}`,
+    /** What a shard of the store is marked with, for tags that lie in different ones. */
+    shard: (tag: string) => `wf:${app}:shard:{${tag}}`,
+    /** Samples that wait for their audit, and the counts of verdicts. */
+    audits: `wf:${app}:audits`,
+    audit: `wf:${app}:audit`,
     deadLetters: `wf:${app}:dead`,
     /** Why the last fill of a record was refused, by the hash of its key. */
     refusal: (hash: string) => `wf:${app}:no:{${hash}}`,
+    warmJob: (id: string) => `wf:${app}:warm:{${id}}`,
+    warmJobs: `wf:${app}:warm`,
     /** Counts of ten seconds. */
     stats: (bucket: number) => `wf:${app}:st:{${bucket}}`,
-    /** What the auditor counted: `<delay>:<verdict>`. */
-    audit: `wf:${app}:audit`,
     /** Sources whose changes are held, and the last failure of each source. */
     paused: `wf:${app}:paused`,
     failures: `wf:${app}:failures`,

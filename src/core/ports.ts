@@ -1,6 +1,7 @@
 // What the core needs from outside. Positions (versions, as-ofs, watermarks) are unsigned 64-bit and only
 // compared within one partition identity.
 
+import type { Verdict } from './audit-report.ts';
 import type { Key, KeyPart } from './key.ts';
 
 export type Position = bigint;
@@ -114,9 +115,11 @@ export interface Source {
   /** Grouped read: answers in the order of the keys. @throws WarmfeedError SOURCE_* when any key cannot be read */
   readMany(keys: readonly Key[], options?: ReadOptions): Promise<readonly SourceRead[]>;
   /** Keys from end to end, in pages: every item that is there during the whole of it. @throws WarmfeedError SOURCE_* */
-  scan(page: { readonly continuation?: string; readonly limit: number }): Promise<ScannedPage>;
+  scan(page: ScanRequest): Promise<ScannedPage>;
   /** Undefined: it runs no queries. */
   readonly query?: RunQuery;
+  /** Whether its changes are told; undefined: always. @throws WarmfeedError SOURCE_* */
+  readonly isTracked?: (options?: ReadOptions) => Promise<boolean>;
   /** Rejects where the source cannot be used at all. @throws WarmfeedError SOURCE_* */
   check(): Promise<void>;
   /** A client's read-your-writes token. @throws WarmfeedError BAD_REQUEST */
@@ -158,6 +161,13 @@ export interface LogPage {
    * transaction. They come again.
    */
   readonly early: readonly { readonly transaction: string; readonly item: unknown }[];
+}
+
+export interface ScanRequest {
+  readonly continuation?: string;
+  readonly limit: number;
+  /** Only what was written since, milliseconds since the epoch; sources that do not know give everything. */
+  readonly since?: number;
 }
 
 export interface ScannedPage {
@@ -322,6 +332,13 @@ export type CacheEvent =
   | { readonly kind: 'dead-letter'; readonly entity: string; readonly reason: string; readonly written: boolean }
   | { readonly kind: 'seeded'; readonly source: string; readonly partition: string; readonly position: Position }
   | { readonly kind: 'healed'; readonly source: string }
+  /** Shards of the store may have lost what they had acknowledged: everything cached has become old. */
+  | { readonly kind: 'failover'; readonly shards: readonly string[]; readonly by: 'id' | 'heartbeat' }
+  /** A shard does not tell who it is: a failover of it shows by its heartbeat only. */
+  | { readonly kind: 'shard-anonymous'; readonly shard: string }
+  /** A change was looked at some time after it was applied. What was stale is evicted. */
+  | { readonly kind: 'audit'; readonly entity: string; readonly delayS: number; readonly verdict: Verdict }
+  | { readonly kind: 'audit-failed'; readonly entity: string; readonly error: unknown }
   /** A change source could not be polled, or its page not applied; it will be tried again. */
   | { readonly kind: 'poll-failed'; readonly source: string; readonly error: unknown }
   /** A session's durable copy is behind Redis for now. */

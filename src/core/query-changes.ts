@@ -1,10 +1,11 @@
 // What changes of items do to cached query results: the tags that they have now and the lists that they were found in
-// are bumped, and results that people ask for are loaded again, so that nobody waits.
+// are bumped.
 
 import type { Entity } from './entity.ts';
 import { type Key, keyText, type RedisKeys } from './key.ts';
-import type { Document, Observe } from './ports.ts';
-import { ANY, dependenciesOf, type Query } from './query.ts';
+import type { Document } from './ports.ts';
+import { ANY, type Query } from './query.ts';
+import type { HotRefresh } from './query-hot.ts';
 import type { IndexedChange, QueryStore } from './query-ports.ts';
 
 /** An item as it is now; undefined: it is gone. */
@@ -18,35 +19,29 @@ export interface QueryChanges {
   concerns(entity: Entity): boolean;
   /** After the watermark was raised. @throws WarmfeedError STORE_* */
   apply(entity: Entity, items: readonly ItemState[]): Promise<void>;
+  /** Once the page is done: what became old and is asked for is loaded again. Never rejects. */
+  refreshHot(): Promise<void>;
 }
 
 export interface QueryChangesDeps {
   readonly store: QueryStore;
   readonly keys: RedisKeys;
   readonly queries: readonly Query[];
-  readonly observe: Observe;
-  /** Loads a result if nobody else does, and never rejects. */
-  readonly refresh: (query: Query, key: Key) => Promise<void>;
+  readonly hot: Pick<HotRefresh, 'note' | 'start'>;
   /** Fields of an index beyond which it is dropped. */
   readonly mostFields: number;
 }
 
-const AT_ONCE = 8;
-
 export function createQueryChanges(deps: QueryChangesDeps): QueryChanges {
-  const { store, keys, queries, observe, refresh, mostFields } = deps;
-  const byTitle = new Map(queries.map((query) => [query.title, query]));
+  const { store, keys, queries, hot, mostFields } = deps;
   const concerned = new Set(queries.flatMap((query) => query.of.map((entity) => entity.name)));
-  const refreshed = new Set(
-    queries.filter(({ onChange }) => onChange === 'refresh').flatMap((query) => query.of.map(({ name }) => name)),
-  );
 
   async function apply(entity: Entity, items: readonly ItemState[]): Promise<void> {
     const index = keys.queryIndex(entity.name);
     const changes = items.map((item) => changeOf(entity, item));
     const known = changes.filter((change) => change !== undefined);
     const bumped = known.length < changes.length ? await dropped(index) : await store.change(index, known, mostFields);
-    if (refreshed.has(entity.name) && bumped.length > 0) await refreshHot(entity, bumped);
+    hot.note(entity.name, bumped);
   }
 
   /** An item whose tags nobody can tell may be in every list. */
@@ -55,40 +50,7 @@ export function createQueryChanges(deps: QueryChangesDeps): QueryChanges {
     return 'all';
   }
 
-  async function refreshHot(entity: Entity, bumped: readonly string[] | 'all'): Promise<void> {
-    const affected = (tags: readonly string[]) => bumped === 'all' || tags.some((tag) => bumped.includes(tag));
-    const hot = await store.hot(keys.hotQueries(entity.name)).catch((error: unknown) => {
-      observe({ kind: 'store-failed', during: 'hot', error });
-      return [];
-    });
-    const wanted = hot.flatMap((text) => {
-      const found = hotQuery(text);
-      if (found === undefined) return [];
-      const of = dependenciesOf(found.query, found.key).find((dependency) => dependency.entity.name === entity.name);
-      return of !== undefined && affected(of.tags) ? [found] : [];
-    });
-    const queue = wanted.values();
-    await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
-        for (const { query, key } of queue) await refresh(query, key);
-      }),
-    );
-  }
-
-  /** Undefined: noted by a deployment whose queries were others. */
-  function hotQuery(text: string): { readonly query: Query; readonly key: Key } | undefined {
-    try {
-      const [title, key] = JSON.parse(text) as [string, Key];
-      const query = byTitle.get(title);
-      if (query?.onChange !== 'refresh' || key.length !== query.params.length + 1) return undefined;
-      dependenciesOf(query, key);
-      return { query, key };
-    } catch {
-      return undefined;
-    }
-  }
-
-  return { concerns: (entity) => concerned.has(entity.name), apply };
+  return { concerns: (entity) => concerned.has(entity.name), apply, refreshHot: hot.start };
 }
 
 /** Undefined: the entity's own functions fail on it. */

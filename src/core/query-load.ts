@@ -2,6 +2,7 @@
 // and none of its rows, changed since (protocol D: capture, load, check with membership, then the entry).
 
 import { createConfirm } from './confirm.ts';
+import type { Represented } from './entity.ts';
 import { outcomeOf } from './fill.ts';
 import type { Snapshot } from './generations.ts';
 import { keyText } from './key.ts';
@@ -17,10 +18,10 @@ import {
   uncached,
 } from './lease.ts';
 import { lifetimeUnder } from './policy.ts';
-import type { Guarantee, QueryRead, ReadOptions } from './ports.ts';
+import type { Guarantee, QueryRead, ReadOptions, Stamp } from './ports.ts';
 import { dependenciesOf, type Query, representRows, statementOf } from './query.ts';
 import type { Capture, QueryStore } from './query-ports.ts';
-import { admit } from './watermark.ts';
+import { type Admission, admit } from './watermark.ts';
 
 export interface QueryLoaderDeps extends LoaderDeps {
   readonly queries: QueryStore;
@@ -54,34 +55,43 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
   ): Promise<LoadAnswer> {
     const { entity: query, recordKey } = request;
     try {
-      const { read, guarantee, outcome } = await load(request, snapshot);
+      const { read, admission } = await load(request, snapshot);
       const represented = representRows(query, request.key, read, entropy.digest);
-      const refused =
-        outcome ?? (represented.cacheable ? await quietly('admit', check(request, captured, read)) : 'too-large');
-      if (guarantee === undefined || refused !== 'admitted') {
-        if (refused !== undefined && refused !== 'admitted') {
-          observe({ kind: 'fill', entity: query.name, by: 'read', outcome: refused, recordKey });
-        }
-        await quietly('release', store.release(recordKey, token));
-        return uncached(represented, false);
+      // Undefined: the index could not be asked, which is told already.
+      const verdict =
+        'refused' in admission
+          ? admission.refused
+          : await quietly('admit', judge(request, captured, read, represented));
+      if ('guarantee' in admission && verdict === 'admitted') {
+        const stamp = generations.stamp(query, snapshot, captured.marks);
+        const begunAt = snapshot.storeTimeMs;
+        const leftMs = read.expiresAt === undefined ? undefined : read.expiresAt - generations.storeTime(snapshot);
+        return await fill(request, { token, stamp, leftMs, begunAt, represented, guarantee: admission.guarantee });
       }
-      const life = lifetimeUnder(guarantee, options.provisionalMs, query, represented, {
-        jitter: options.jitter,
-        random: entropy.random(),
-        leftMs: read.expiresAt === undefined ? undefined : read.expiresAt - generations.storeTime(snapshot),
-      });
-      const stamp = generations.stamp(query, snapshot, captured.marks);
-      const at = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt: snapshot.storeTimeMs };
-      const fill = store.fill(recordKey, { token, stamp, guarantee, value: represented.value, ...at, ...life });
-      const filled = await quietly('fill', fill);
-      if (filled === undefined) return uncached(represented, false);
-      observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee), recordKey });
-      if (filled !== 'stored') return uncached(represented, false);
-      return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
+      if (verdict !== undefined && verdict !== 'admitted') {
+        observe({ kind: 'fill', entity: query.name, by: 'read', outcome: verdict, recordKey });
+      }
+      await quietly('release', store.release(recordKey, token));
+      return uncached(represented, false);
     } catch (error) {
       await quietly('release', store.release(recordKey, token));
       throw error;
     }
+  }
+
+  async function fill({ entity: query, recordKey }: LoadRequest<Query>, result: Result): Promise<LoadAnswer> {
+    const { token, stamp, leftMs, begunAt, represented, guarantee } = result;
+    const chance = { jitter: options.jitter, random: entropy.random(), leftMs };
+    const life = lifetimeUnder(guarantee, options.provisionalMs, query, represented, chance);
+    const at = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt };
+    const filled = await quietly(
+      'fill',
+      store.fill(recordKey, { token, stamp, guarantee, value: represented.value, ...at, ...life }),
+    );
+    if (filled === undefined) return uncached(represented, false);
+    observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee), recordKey });
+    if (filled !== 'stored') return uncached(represented, false);
+    return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
   }
 
   /** What a result may be stored under: one partition's positions close what a lagging replica leaves open. */
@@ -89,28 +99,32 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
     const { entity: query, key } = request;
     const statement = statementOf(query, key);
     const run = (how: ReadOptions) => query.run(statement, how);
+    const areOthersTracked = await othersTracked(request);
     const first = await run(signalOf(request));
-    if (!first.isTracked) return { read: first, guarantee: 'leased' };
-    if (first.at === undefined || query.of.length > 1) return { read: first, guarantee: 'fenced' };
+    if (!first.isTracked || !areOthersTracked) return { read: first, admission: { guarantee: 'leased' } };
+    if (first.at === undefined || query.of.length > 1) return { read: first, admission: { guarantee: 'fenced' } };
     const again = async (how: ReadOptions) => positioned(await run(how));
     const { source } = query.of[0];
     const { answer, watermark } = await confirm(positioned(first), { source, snapshot, again, ...signalOf(request) });
-    const admission = admit(watermark, answer.asOf, options.provisionalMs);
-    return 'refused' in admission
-      ? { read: answer.read, guarantee: undefined, outcome: admission.refused }
-      : { read: answer.read, guarantee: admission.guarantee };
+    return { read: answer.read, admission: admit(watermark, answer.asOf, options.provisionalMs) };
   }
 
-  async function check({ entity: query, key }: LoadRequest<Query>, { captures }: Captured, read: QueryRead) {
+  async function judge(
+    { entity: query, key }: LoadRequest<Query>,
+    { captures }: Captured,
+    read: QueryRead,
+    represented: Represented,
+  ): Promise<'admitted' | 'too-large' | 'other-key' | 'tags'> {
+    if (!represented.cacheable) return 'too-large';
     const items = query.isOfItems ? read.keys.flatMap((item) => (item === undefined ? [] : [keyText(item)])) : [];
     // A row that does not tell whose it is would not be found when its item changes.
-    if (query.isOfItems && items.length < read.keys.length) return 'other-key' as const;
+    if (query.isOfItems && items.length < read.keys.length) return 'other-key';
     const admitted = await Promise.all(
       dependenciesOf(query, key).map(({ entity, tags }, i) =>
         queries.admit(keys.queryIndex(entity.name), captures[i] as Capture, tags, i === 0 ? items : []),
       ),
     );
-    return admitted.every(Boolean) ? ('admitted' as const) : ('tags' as const);
+    return admitted.every(Boolean) ? 'admitted' : 'tags';
   }
 
   return createLeasing(deps, {
@@ -125,8 +139,30 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
 
 interface Loaded {
   readonly read: QueryRead;
-  readonly guarantee: Guarantee | undefined;
-  readonly outcome?: 'watermark' | 'generation' | 'closed';
+  readonly admission: Admission;
+}
+
+/** A result that may be stored. */
+interface Result {
+  readonly token: Uint8Array;
+  readonly stamp: Stamp;
+  /** The store's time of before the load, ms. */
+  readonly begunAt: number;
+  readonly represented: Represented;
+  readonly guarantee: Guarantee;
+  /** Until the source drops one of its rows. */
+  readonly leftMs: number | undefined;
+}
+
+/** Whether the changes of the entities that it is also made of are told. */
+async function othersTracked(request: LoadRequest<Query>): Promise<boolean> {
+  const [first, ...others] = request.entity.of;
+  const sources = new Set(others.map(({ source }) => source));
+  sources.delete(first.source);
+  const told = await Promise.all(
+    Array.from(sources, async (source) => (await source.isTracked?.(signalOf(request))) ?? true),
+  );
+  return told.every(Boolean);
 }
 
 /** An answer of several partitions, where one was expected, has no place in the order of any. */

@@ -2,7 +2,7 @@
 // tags by which a change finds it (protocol D).
 
 import { utf8 } from './bytes.ts';
-import { type Entity, type EntityHttp, isTag, type Kept, MAX_TAG_BYTES, type Represented } from './entity.ts';
+import { checkedTag, type Entity, type EntityHttp, type Kept, MAX_TAG_BYTES, type Represented } from './entity.ts';
 import { messageOf, WarmfeedError } from './errors.ts';
 import type { Key, KeyColumn } from './key.ts';
 import type { Document, Entropy, QueryRead, QueryStatement, QueryValue, RunQuery, Source } from './ports.ts';
@@ -59,14 +59,26 @@ export function statementOf(query: Query, key: Key): QueryStatement {
   };
 }
 
-/** The index and the tags that an entry depends on, for each entity that it is made of. */
+/**
+ * The index and the tags that an entry depends on, for each entity that it is made of.
+ * @throws WarmfeedError ROW_INVALID when the tags of these values cannot be told
+ */
 export function dependenciesOf(
   query: Query,
   key: Key,
 ): readonly { readonly entity: Entity; readonly tags: readonly string[] }[] {
   const [first, ...others] = query.of;
-  const tags = query.tags?.(valuesOf(query, key)) ?? [ANY];
-  return [{ entity: first, tags: [...new Set(tags)] }, ...others.map((entity) => ({ entity, tags: [ANY] }))];
+  return [{ entity: first, tags: tagsOf(query, key) }, ...others.map((entity) => ({ entity, tags: [ANY] }))];
+}
+
+function tagsOf(query: Query, key: Key): readonly string[] {
+  try {
+    const tags = (query.tags?.(valuesOf(query, key)) ?? [ANY]).map(checkedTag);
+    if (tags.length === 0) throw new TypeError('without a tag no change would find its result');
+    return [...new Set(tags)];
+  } catch (cause) {
+    throw new WarmfeedError('ROW_INVALID', `query ${query.title}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** @throws WarmfeedError ROW_INVALID when a function of the configuration throws or gives something that is no JSON */
@@ -89,6 +101,6 @@ export function representRows(query: Query, key: Key, read: QueryRead, digest: E
 /** What a result is purged by: its tags, but for the one that every change has, and as far as they fit. */
 function tagsOfResult(query: Query, key: Key): readonly string[] {
   const tags = dependenciesOf(query, key).flatMap((dependency) => dependency.tags);
-  const own = [...new Set(tags)].filter((tag) => tag !== ANY && isTag(tag));
+  const own = [...new Set(tags)].filter((tag) => tag !== ANY);
   return utf8(own.join('\n')).length > MAX_TAG_BYTES ? [] : own;
 }

@@ -87,20 +87,21 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
       return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
     }
     const verdict = judge(cached?.entry, cached?.nowMs ?? 0, directives, entity.staleForMs, cached?.isPurged);
-    const wanted: LoadRequest<E> = { entity, key, recordKey, force: false, wait: true, known: cached?.entry };
+    const wanted = (): LoadRequest<E> => ({ entity, key, recordKey, force: false, wait: true, known: cached?.entry });
     if (cached !== undefined && verdict === 'hit') {
-      const early = !directives.onlyIfCached && refreshesEarly(cached.entry, cached.nowMs, entropy.random);
-      if (early) inBackground({ ...wanted, force: true });
-      return { kind: 'cached', how: 'hit', ...cached, collapsed: false };
+      const { entry, nowMs } = cached;
+      const early = !directives.onlyIfCached && refreshesEarly(entry, nowMs, entropy.random);
+      if (early) inBackground({ ...wanted(), force: true });
+      return { kind: 'cached', how: 'hit', entry, nowMs, collapsed: false };
     }
     if (cached !== undefined && verdict === 'stale') {
-      if (!directives.onlyIfCached) inBackground(wanted);
+      if (!directives.onlyIfCached) inBackground(wanted());
       return { kind: 'cached', how: 'stale', ...cached, collapsed: false };
     }
     if (directives.onlyIfCached) return { kind: 'not-cached' };
     try {
-      if (verdict !== 'reload') return await join(wanted);
-      return answerOf(await deps.reloads((signal) => load({ ...wanted, force: true, signal })), 'reload', false);
+      if (verdict !== 'reload') return await join(wanted());
+      return answerOf(await deps.reloads((signal) => load({ ...wanted(), force: true, signal })), 'reload', false);
     } catch (error) {
       if (!isSourceError(error)) throw error;
       observe({ kind: 'source-failed', entity: entity.name, error });

@@ -1,6 +1,7 @@
 // The sync algorithm: one page of a change feed becomes invalidations and refreshes in three pipelined round trips
 // (protocol A, B, E). It throws only for failures of the whole: the host then delivers the page again.
 
+import type { Sampler } from './audit-sample.ts';
 import { hash64 } from './bytes.ts';
 import type { Entity } from './entity.ts';
 import { allSettled } from './fill.ts';
@@ -17,6 +18,8 @@ export interface SyncDeps extends RefreshDeps {
   readonly options: RefreshDeps['options'] & { readonly fenceMs: number };
   /** Undefined: no results of queries are cached. */
   readonly queries?: QueryChanges;
+  /** Is told of what was applied; undefined: nothing is audited. */
+  readonly sample?: Sampler;
 }
 
 export interface PageOrigin {
@@ -46,6 +49,8 @@ export function createSync(deps: SyncDeps) {
     const done = at === undefined ? NOTHING : await applyTo(at, page, isSettled);
     const letters = [...page.letters, ...done.letters];
     await writeLetters(letters);
+    // Behind the page: the feed goes on meanwhile.
+    void deps.queries?.refreshHot();
     const { refreshed, ignored, reread } = done;
     const evicted = page.works.length - refreshed - ignored;
     const report: BatchReport = {
@@ -57,6 +62,7 @@ export function createSync(deps: SyncDeps) {
       deadLettered: letters.length,
     };
     observe({ kind: 'batch', source: source.name, partition: at?.id, report, committedAt: page.committedAt });
+    if (at !== undefined && isSettled) void deps.sample?.(page.works, at);
     return report;
   }
 

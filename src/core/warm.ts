@@ -5,7 +5,7 @@ import type { Entity } from './entity.ts';
 import { createFiller, type Fill, type Held } from './fill.ts';
 import type { Key } from './key.ts';
 import { createManyLoader, type ManyLoaderDeps } from './load-many.ts';
-import type { Clock, SourceRead } from './ports.ts';
+import type { Clock, ScanRequest, SourceRead } from './ports.ts';
 
 export interface WarmDeps extends ManyLoaderDeps {
   readonly clock: Clock;
@@ -37,9 +37,8 @@ export interface WarmProgress {
 const PAGE_SIZE = 100;
 
 export function createWarm(deps: WarmDeps) {
-  const { generations, clock } = deps;
-  const many = createManyLoader(deps);
-  const fillAll = createFiller(deps);
+  const { clock } = deps;
+  const pages = createWarmPages(deps);
 
   /** @throws WarmfeedError STORE_* or SOURCE_*: what was done so far was told to `onProgress` */
   async function warm(request: WarmRequest): Promise<WarmProgress> {
@@ -47,14 +46,13 @@ export function createWarm(deps: WarmDeps) {
     let progress: WarmProgress = { scanned: 0, filled: 0, skipped: 0, units: 0, continuation: request.continuation };
     const began = clock.now();
     for (;;) {
-      const page = await entity.source.scan({ limit: pageSize, ...continuing(progress.continuation) });
-      const done = await warmPage(entity, page.keys);
+      const done = await pages.page(entity, { limit: pageSize, ...continuing(progress.continuation) });
       progress = {
-        scanned: progress.scanned + page.keys.length,
+        scanned: progress.scanned + done.scanned,
         filled: progress.filled + done.filled,
         skipped: progress.skipped + done.skipped,
-        units: progress.units + page.units + done.units,
-        continuation: page.continuation,
+        units: progress.units + done.units,
+        continuation: done.continuation,
       };
       request.onProgress?.(progress);
       if (unitsPerSecond !== undefined) {
@@ -63,6 +61,32 @@ export function createWarm(deps: WarmDeps) {
       }
       if (progress.continuation === undefined || signal?.aborted === true) return progress;
     }
+  }
+
+  return warm;
+}
+
+export type Warm = ReturnType<typeof createWarm>;
+
+/** One page at a time, for whoever keeps the progress himself. Each method rejects with WarmfeedError STORE_* or SOURCE_*. */
+export function createWarmPages(deps: ManyLoaderDeps) {
+  const { generations } = deps;
+  const many = createManyLoader(deps);
+  const fillAll = createFiller(deps);
+
+  async function page(entity: Entity, request: ScanRequest): Promise<WarmProgress> {
+    const scanned = await entity.source.scan(request);
+    const done = await warmPage(entity, scanned.keys);
+    return {
+      ...done,
+      scanned: scanned.keys.length,
+      units: scanned.units + done.units,
+      continuation: scanned.continuation,
+    };
+  }
+
+  async function keys(entity: Entity, some: readonly Key[]): Promise<WarmProgress> {
+    return { ...(await warmPage(entity, some)), scanned: some.length, continuation: undefined };
   }
 
   async function warmPage(entity: Entity, all: readonly Key[]) {
@@ -83,10 +107,10 @@ export function createWarm(deps: WarmDeps) {
     }
   }
 
-  return warm;
+  return { page, keys };
 }
 
-export type Warm = ReturnType<typeof createWarm>;
+export type WarmPages = ReturnType<typeof createWarmPages>;
 
 /** What is not there is not worth a key; what cannot be told is left to the filler, which reports it. */
 function isWanted(entity: Entity, { document }: SourceRead): boolean {

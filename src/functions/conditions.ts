@@ -38,9 +38,13 @@ export function rangeApplies(headers: Fields, { etag, modifiedMs }: Validators, 
 /** Whether a list of entity tags, or `*`, names this one. Malformed members name nothing. */
 export function lists(field: string, etag: string, comparison: 'strong' | 'weak'): boolean {
   if (field.trim() === '*') return true;
-  const tags = field.match(/(?:W\/)?"[^"]*"/g) ?? [];
-  return tags.some((tag) => tag === etag || (comparison === 'weak' && tag === `W/${etag}`));
+  for (const [, tag] of field.matchAll(TAGS)) {
+    if (tag === etag || (comparison === 'weak' && tag === `W/${etag}`)) return true;
+  }
+  return false;
 }
+
+const TAGS = /(?:^|,)[ \t]*((?:W\/)?"[^"]*")[ \t]*(?=,|$)/g;
 
 const DAY = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)';
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
@@ -62,7 +66,11 @@ export function httpDate(field: string | null): number | undefined {
     const [day, hour, minute, second] = ['day', 'hour', 'minute', 'second'].map((name) => Number(parts[name]));
     if (hour === undefined || hour > 23 || minute === undefined || minute > 59 || second === undefined || second > 60)
       return undefined;
-    return Date.UTC(yearOf(parts['year'] ?? ''), MONTHS.indexOf(parts['month'] ?? ''), day, hour, minute, second);
+    const midnight = new Date(0);
+    midnight.setUTCFullYear(yearOf(parts['year'] ?? ''), MONTHS.indexOf(parts['month'] ?? ''), day);
+    // There is no 31st of February.
+    if (midnight.getUTCDate() !== day) return undefined;
+    return midnight.getTime() + ((hour * 60 + minute) * 60 + second) * 1000;
   }
   return undefined;
 }

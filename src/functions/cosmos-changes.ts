@@ -21,9 +21,13 @@ export interface WatchedContainer {
 const FORGOTTEN_MS = 90_000;
 const LONGEST_PAUSE_S = 30;
 
-/** @returns tells whether a page waits here because it cannot be handled */
-export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): () => string | undefined {
-  const { handler, waits } = createHandler(sync);
+/** @param ready awaited before each page @returns tells whether a page waits here because it cannot be handled */
+export function registerCosmosChanges(
+  sync: Sync,
+  watched: WatchedContainer,
+  ready: () => Promise<unknown>,
+): () => string | undefined {
+  const { handler, waits } = createHandler(sync, ready);
   app.cosmosDB(`changes-${watched.database}-${watched.container}`.replace(/[^\w-]/g, '-'), {
     connection: watched.connection,
     databaseName: watched.database,
@@ -50,12 +54,13 @@ export function registerCosmosChanges(sync: Sync, watched: WatchedContainer): ()
   return waits;
 }
 
-function createHandler(sync: Sync) {
+function createHandler(sync: Sync, ready: () => Promise<unknown>) {
   /** When pages last failed, by `idOf`. */
   const waiting = new Map<string, number>();
 
   async function handler(page: unknown, context: InvocationContext): Promise<void> {
     try {
+      await ready();
       await sync.apply(page as unknown[]);
       if (waiting.size > 0) waiting.delete(idOf(page));
     } catch (error) {

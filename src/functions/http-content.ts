@@ -6,7 +6,7 @@ import Negotiator from 'negotiator';
 import { CODINGS, type Coding, type Description, unpack } from '../core/content.ts';
 import type { ReadAnswer } from '../core/read.ts';
 import { preconditions, rangeApplies } from './conditions.ts';
-import { cachedHeaders, notCached, problem, viewOf } from './http.ts';
+import { cachedHeaders, fromNow, notCached, problem, viewOf } from './http.ts';
 import { type ByteRange, contentRange, limitRanges, multipart, parseRange } from './ranges.ts';
 
 export interface ContentHttp {
@@ -30,7 +30,8 @@ export function preferredCodings(request: HttpRequest, precompressed: readonly C
 
 /** A Content-Encoding that is none, as some uploads have, is passed on and not negotiated. */
 function accepts(request: HttpRequest, encoding: string): boolean {
-  const coding = /^(x-)?(gzip|br|deflate|zstd|compress)$/i.test(encoding) ? encoding.toLowerCase() : 'identity';
+  const name = withoutOldNames(encoding).toLowerCase();
+  const coding = /^(gzip|br|deflate|zstd|compress)$/.test(name) ? name : 'identity';
   return request.headers.get('accept-encoding') === null || negotiatorOf(request).encodings([coding]).length > 0;
 }
 
@@ -40,7 +41,23 @@ interface Preferring {
 }
 
 function negotiatorOf(request: HttpRequest): Negotiator {
-  return new Negotiator({ headers: { 'accept-encoding': request.headers.get('accept-encoding') ?? undefined } });
+  const field = request.headers.get('accept-encoding');
+  return new Negotiator({ headers: { 'accept-encoding': field === null ? undefined : codingsOf(field) } });
+}
+
+/** The members of an Accept-Encoding that are ones: of `br;q=x` a parser would make that nothing is acceptable. */
+function codingsOf(field: string): string {
+  return withoutOldNames(field)
+    .split(',')
+    .filter((member) => CODING.test(member))
+    .join(',');
+}
+
+const CODING = /^\s*[\w!#$%&'*+.^`|~-]+\s*(;\s*q=(0(\.\d{0,3})?|1(\.0{0,3})?)\s*)?$/i;
+
+/** `x-gzip` and `x-compress` are names of `gzip` and `compress` (RFC 9110 section 8.4.1). */
+function withoutOldNames(codings: string): string {
+  return codings.replace(/\bx-(?=(gzip|compress)\b)/gi, '');
 }
 
 /** `changed`: what was cached of a large blob is not there any more, so ask again. */
@@ -60,7 +77,7 @@ export async function answerContent(
   Object.assign(headers, {
     etag: found.etag,
     'last-modified': new Date(description.modifiedMs).toUTCString(),
-    'cache-control': options.cacheControl.find(({ pattern }) => pattern.test(path))?.value ?? PRIVATE,
+    'cache-control': fromNow(options.cacheControl.find(({ pattern }) => pattern.test(path))?.value ?? PRIVATE, answer),
     'accept-ranges': 'bytes',
   });
   const refusal = { ...headers, ...NO_STORE };

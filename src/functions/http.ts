@@ -16,11 +16,19 @@ export const CACHE_NAME = 'Warmfeed';
 /** The host answers a method that is not registered with its own 404; a client deserves 405 and Allow. */
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-/** Raw, still encoded segments of the request's path after `/{first}/`: the host decodes its route parameters. */
+/**
+ * Raw, still encoded segments of the request's path after `/{first}/`: the host decodes its route parameters. It finds
+ * routes in any case, so that `first` may be written otherwise.
+ */
 export function segmentsAfter(request: HttpRequest, first: string): string[] {
-  const path = request.url.replace(/^[^:]+:\/\/[^/]*/, '').replace(/[?#].*$/s, '');
-  const at = path.indexOf(`/${first}/`);
-  return at < 0 ? [] : path.slice(at + first.length + 2).split('/');
+  const segments = pathOf(request).split('/');
+  const at = segments.findIndex((segment) => segment.toLowerCase() === first);
+  return at < 0 ? [] : segments.slice(at + 1);
+}
+
+/** Still encoded, without the query. */
+export function pathOf(request: HttpRequest): string {
+  return request.url.replace(/^[^:]+:\/\/[^/]*/, '').replace(/[?#].*$/s, '');
 }
 
 /**
@@ -29,9 +37,10 @@ export function segmentsAfter(request: HttpRequest, first: string): string[] {
  */
 export function directivesOf(request: HttpRequest): Directives {
   const field = request.headers.get('cache-control');
-  if (field === null) return request.headers.get('pragma') === 'no-cache' ? RELOAD : NO_DIRECTIVES;
+  if (field === null)
+    return request.headers.get('pragma')?.trim().toLowerCase() === 'no-cache' ? RELOAD : NO_DIRECTIVES;
   const found: { -readonly [K in keyof Directives]: Directives[K] } = { ...NO_DIRECTIVES };
-  for (const part of field.split(',')) {
+  for (const [part] of field.matchAll(MEMBERS)) {
     const [name = '', argument] = part.trim().toLowerCase().split('=', 2);
     if (name === 'no-cache' || name === 'no-store') found.noCache = true;
     else if (name === 'only-if-cached') found.onlyIfCached = true;
@@ -42,6 +51,8 @@ export function directivesOf(request: HttpRequest): Directives {
   return found;
 }
 
+/** Of a list; a comma within quotes separates nothing. */
+const MEMBERS = /(?:"(?:[^"\\]|\\.)*"|[^,])+/g;
 const RELOAD: Directives = { noCache: true, onlyIfCached: false };
 const MAX_SECONDS = 2 ** 31;
 
@@ -66,7 +77,7 @@ export function answerRead(
     return problem(404, 'not-found', 'there is no such item', { ...headers, 'cache-control': NO_CACHE });
   }
   headers['etag'] = found.etag;
-  headers['cache-control'] = cacheControl(entity.http);
+  headers['cache-control'] = fromNow(cacheControl(entity.http), answer);
   if (entity.http.public && found.tags.length > 0) headers['cache-tag'] = found.tags.map(tagText).join(',');
   const precondition = evaluate(request, found.etag);
   if (precondition === 304) return { status: 304, headers };
@@ -186,6 +197,18 @@ function cacheStatus(answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): strin
       ? ''
       : `; stored; ttl=${Math.floor(answer.softMs / 1000)}; detail=${answer.guarantee}`;
   return `${CACHE_NAME}; fwd=${forward}; fwd-status=${status}${stored}${collapsed}`;
+}
+
+/**
+ * A Cache-Control whose `max-age` counts from this answer on: other caches take the Age that it has here off theirs, and
+ * would never keep what is older here than that. What is stale here is for nobody to keep longer.
+ */
+export function fromNow(field: string, answer: Exclude<ReadAnswer, { kind: 'not-cached' }>): string {
+  if (answer.kind !== 'cached' || answer.how !== 'hit') return field;
+  const age = ageOf(answer);
+  return field.replace(/\b(s-maxage|max-age)=(\d+)/gi, (_, name: string, least: string) => {
+    return `${name}=${Math.min(Number(least) + age, MAX_SECONDS)}`;
+  });
 }
 
 function cacheControl(http: EntityHttp): string {

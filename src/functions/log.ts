@@ -42,6 +42,15 @@ export function createLog(now: () => number): Observe {
       }
       case 'healed':
         return console.warn(`generation of ${event.source} had been rolled back, and was renewed`);
+      case 'failover':
+        return console.warn(
+          `Redis may have lost what it had acknowledged (${event.by === 'id' ? 'another server' : 'a heartbeat'} in ${event.shards.join(', ')}): everything cached is old now`,
+        );
+      case 'shard-anonymous':
+        return sayRarely(
+          'shard',
+          `${event.shard} of Redis does not tell who it is: heartbeats only show its failovers`,
+        );
       case 'feed-positions':
         return event.are === 'new'
           ? console.info(`the change feed of ${event.source} has started`)
@@ -56,6 +65,16 @@ export function createLog(now: () => number): Observe {
         );
       case 'seeded':
         return console.info(`watermark of ${event.source} ${event.partition} is known: ${event.position}`);
+      case 'audit':
+        if (event.verdict !== 'stale') return;
+        return console.error(
+          `an item of ${event.entity} was stale ${event.delayS} s after a change of it; it is evicted`,
+        );
+      case 'audit-failed':
+        return sayRarely(
+          `audit ${event.entity}`,
+          `an item of ${event.entity} was not audited: ${messageOf(event.error)}`,
+        );
       case 'fill':
       case 'batch':
         return undefined;

@@ -8,7 +8,8 @@ import type { Explain, Explanation } from '../core/explain.ts';
 import { type Key, parseKey } from '../core/key.ts';
 import type { Query } from '../core/query.ts';
 import { segmentsAfter } from './http.ts';
-import { answerJson, flagOf, parametersOf, registerOps } from './ops-http.ts';
+import { answerJson, flagOf, registerOps } from './ops-http.ts';
+import { parametersOf } from './parameters.ts';
 import { queryKeyOf } from './queries.ts';
 
 export interface ExplainRoutes {
@@ -30,7 +31,7 @@ async function explainItem(
   { explain, entities, content }: ExplainRoutes,
 ): Promise<HttpResponseInit> {
   const wantsSource = flagOf(parametersOf(request, ['source']), 'source');
-  const [name = '', ...segments] = segmentsAfter(request, 'ops/explain');
+  const [name = '', ...segments] = segmentsAfter(request, 'explain');
   if (content !== undefined && name === content.name) {
     if (wantsSource)
       throw new WarmfeedError('BAD_REQUEST', 'the source of content is not read here: source must be false');
@@ -60,9 +61,9 @@ async function explainQuery(
   request: HttpRequest,
   { explain, queries, marksOf }: ExplainRoutes,
 ): Promise<HttpResponseInit> {
-  const [name = ''] = segmentsAfter(request, 'ops/explain-query');
+  const [name = ''] = segmentsAfter(request, 'explain-query');
   const query = queryNamed(queries, name);
-  const key = queryKeyOf(query, new URL(request.url).searchParams);
+  const key = queryKeyOf(query, request);
   return answerJson(200, await explain({ kept: query, key, marks: marksOf(query, key) }));
 }
 

@@ -7,9 +7,6 @@ import { answerError, METHODS, methodNotAllowed, NOSNIFF, problem } from './http
 export type OpsHandler = (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>;
 type Handlers = Partial<Record<(typeof METHODS)[number], OpsHandler>>;
 
-/** Parameters that belong to the host: the key, and who it is given to. */
-const OF_HOST: readonly string[] = ['code', 'clientId'];
-
 export function registerOps(name: string, route: string, handlers: Handlers): void {
   app.http(`ops-${name}`, {
     route: `ops/${route}`,
@@ -66,22 +63,6 @@ function principalOf(request: HttpRequest): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** @throws WarmfeedError BAD_REQUEST for a parameter that is unknown or repeated */
-export function parametersOf(request: HttpRequest, names: readonly string[]): ReadonlyMap<string, string> {
-  const given = new URL(request.url).searchParams;
-  const found = new Map<string, string>();
-  for (const [name, value] of given) {
-    if (OF_HOST.includes(name)) continue;
-    if (!names.includes(name)) {
-      const known = names.length === 0 ? 'this resource has none' : `there are ${names.join(', ')}`;
-      throw new WarmfeedError('BAD_REQUEST', `there is no parameter ${JSON.stringify(name.slice(0, 60))}; ${known}`);
-    }
-    if (found.has(name)) throw new WarmfeedError('BAD_REQUEST', `the parameter ${name} is repeated`);
-    found.set(name, value);
-  }
-  return found;
 }
 
 /** @throws WarmfeedError BAD_REQUEST */

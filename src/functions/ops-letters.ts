@@ -7,7 +7,8 @@ import { iso } from '../core/explain.ts';
 import type { KeptLetter } from '../core/ops-ports.ts';
 import { bodyOf, JSON_TYPE } from './body.ts';
 import { problem, segmentsAfter } from './http.ts';
-import { answerJson, numberOf, parametersOf, registerOps, whoAsks } from './ops-http.ts';
+import { answerJson, numberOf, registerOps, whoAsks } from './ops-http.ts';
+import { parametersOf } from './parameters.ts';
 
 const MOST = 200;
 const USUAL = 50;

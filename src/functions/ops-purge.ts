@@ -12,7 +12,8 @@ import { recordHash } from '../core/refusals.ts';
 import { bodyOf, JSON_TYPE } from './body.ts';
 import { problem } from './http.ts';
 import { entityNamed, queryNamed } from './ops-explain.ts';
-import { answerJson, parametersOf, registerOps, whoAsks } from './ops-http.ts';
+import { answerJson, registerOps, whoAsks } from './ops-http.ts';
+import { parametersOf } from './parameters.ts';
 
 export interface PurgeRoutes {
   readonly purge: Purge;

@@ -18,7 +18,8 @@ import {
   zeros,
 } from '../core/stats.ts';
 import { problem } from './http.ts';
-import { answerJson, numberOf, parametersOf, registerOps, whoAsks } from './ops-http.ts';
+import { answerJson, numberOf, registerOps, whoAsks } from './ops-http.ts';
+import { parametersOf } from './parameters.ts';
 
 export interface SourceRoutes {
   readonly report: SourceReport;

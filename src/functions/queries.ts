@@ -9,6 +9,7 @@ import type { Query } from '../core/query.ts';
 import type { QueryReader } from '../core/query-read.ts';
 import type { OnRead } from '../core/read-outcome.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
+import { parametersOf } from './parameters.ts';
 
 export interface QueryRoutes {
   readonly queries: readonly Query[];
@@ -19,8 +20,6 @@ export interface QueryRoutes {
 
 const CONTINUATION = 'continuation';
 const MAX_CONTINUATION = 16_384;
-/** The function key may come in the address. */
-const KEY_PARAMETER = 'code';
 
 export function registerQueries({ queries, ...routes }: QueryRoutes): void {
   const byTitle = new Map(queries.map((query) => [query.title, query]));
@@ -48,7 +47,7 @@ async function handle(
   const [name = ''] = segmentsAfter(request, 'queries');
   const query = queries.get(name);
   if (query === undefined) throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...queries.keys()].join(', ')}`);
-  const key = queryKeyOf(query, new URL(request.url).searchParams);
+  const key = queryKeyOf(query, request);
   const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
   const began = performance.now();
   const answer = await reader.read({ entity: query, key, directives }).catch((error: unknown) => {
@@ -65,21 +64,13 @@ export function isPaged(query: Pick<Query, 'partition'> & { readonly source: Pic
 }
 
 /** @throws WarmfeedError BAD_REQUEST or BAD_KEY that names the parameter */
-export function queryKeyOf(query: Query, given: URLSearchParams): Key {
+export function queryKeyOf(query: Query, request: HttpRequest): Key {
   const { params } = query;
   const names = [...params.map((param) => param.name), ...(isPaged(query) ? [CONTINUATION] : [])];
-  for (const name of given.keys()) {
-    if (!names.includes(name) && name !== KEY_PARAMETER) {
-      throw new WarmfeedError(
-        'BAD_REQUEST',
-        `there is no parameter ${JSON.stringify(name.slice(0, 60))}; there are ${names.join(', ') || 'none'}`,
-      );
-    }
-    if (given.getAll(name).length > 1) throw new WarmfeedError('BAD_REQUEST', `the parameter ${name} is repeated`);
-  }
+  const given = parametersOf(request, names);
   const values = params.map((param): Key[number] => {
     const text = given.get(param.name);
-    if (text === null) throw new WarmfeedError('BAD_REQUEST', `the parameter ${param.name} is missing`);
+    if (text === undefined) throw new WarmfeedError('BAD_REQUEST', `the parameter ${param.name} is missing`);
     // Literal forms such as `=1` are for keys in paths.
     const segment = param.type === 'text' ? `=${JSON.stringify(text)}` : text;
     return parseKey([param], [encodeURIComponent(segment)])[0];

@@ -5,7 +5,7 @@ import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import { isSourceError, isStoreError, WarmfeedError } from '../core/errors.ts';
 import type { SessionSummary } from '../core/session.ts';
 import type { SessionContent } from '../core/session-record.ts';
-import { answerError, etagText, evaluate, NOSNIFF, problem } from './http.ts';
+import { answerError, etagText, evaluate, NOSNIFF, pathOf, problem } from './http.ts';
 
 export const SESSION_ID = 'x-session-id';
 export const PATCH_TYPE = 'application/merge-patch+json';
@@ -57,8 +57,7 @@ function headersOf(session: SessionContent): Record<string, string> {
 
 /** Without the id: that is never in a URL. */
 function locationOf(request: HttpRequest): string {
-  const path = request.url.replace(/^[^:]+:\/\/[^/]*/, '').replace(/[?#].*$/s, '');
-  return path.replace(/\/sessions(\/current)?\/?$/i, '/sessions/current');
+  return pathOf(request).replace(/\/sessions(\/current)?\/?$/i, '/sessions/current');
 }
 
 export function answerEmpty(session?: SessionContent): HttpResponseInit {

@@ -7,6 +7,7 @@ import type { Sessions } from '../core/session.ts';
 import { dataOf } from '../core/session-record.ts';
 import { answerTooLarge, bodyOf, JSON_TYPE } from './body.ts';
 import { METHODS, methodNotAllowed } from './http.ts';
+import { parametersOf } from './parameters.ts';
 import {
   answerCreated,
   answerEmpty,
@@ -180,7 +181,7 @@ async function endAll(request: HttpRequest, { sessions }: SessionRoutes): Promis
 }
 
 function subjectOf(request: HttpRequest): string {
-  const subject = request.query.get('subject');
+  const subject = parametersOf(request, ['subject']).get('subject');
   if (!subject) throw new WarmfeedError('BAD_REQUEST', 'the parameter subject is missing');
   return subject;
 }

@@ -5,8 +5,10 @@
 import { isIP } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import { messageOf, WarmfeedError } from '../core/errors.ts';
+import { readable } from './gets.ts';
 import { SLOTS, slotOf } from './slot.ts';
-import { type NodeConnectionOptions, retryDelay } from './target.ts';
+import { createListeners, type NodeConnectionOptions, retryDelay } from './target.ts';
+import { watchPatiently } from './watchdog.ts';
 
 const REDIRECTIONS = 5;
 const TABLE_TIMEOUT_MS = 5000;
@@ -51,6 +53,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
   const newcomers = new Map<string, Redis>();
   /** Nobody waits for these to be connected. */
   const lost = new Set<string>();
+  const listeners = createListeners();
   let primaries = new Set<string>();
   let isSettled = false;
   let isWhole = false;
@@ -75,11 +78,15 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
   });
   client.on('+node', (added: Redis) => {
     identity?.equip(added);
+    watchPatiently(added);
     const address = addressOf(added);
     nodes.set(address, added);
     retire(newcomers.get(address));
     newcomers.delete(address);
-    added.on('ready', () => lost.delete(address));
+    added.on('ready', () => {
+      lost.delete(address);
+      listeners.call();
+    });
   });
   client.on('-node', (removed: Redis) => {
     const address = addressOf(removed);
@@ -107,7 +114,9 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
   }
 
   async function connectPrimaries(): Promise<void> {
+    const before = primaries;
     primaries = primariesOf(client);
+    if ([...primaries].some((address) => !before.has(address))) listeners.call();
     for (const address of lost) if (!primaries.has(address)) lost.delete(address);
     const connected = await Promise.all([...primaries].map((address) => isConnected(nodes.get(address))));
     settle();
@@ -191,6 +200,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
       retryStrategy: () => null,
     });
     identity?.equip(on);
+    watchPatiently(on);
     newcomers.set(address, on);
     on.on('error', (error: unknown) => reporter.report(error, address));
     on.on('end', () => {
@@ -208,8 +218,14 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
     client,
     nodes: () => [...nodes.values(), ...newcomers.values()],
     send,
+    get: (key: string) => readable(send(key, (on) => on.getBuffer(key))),
     primaries: () =>
       Array.from(primaries, (address) => nodes.get(address)).map((on) => (on?.status === 'ready' ? on : undefined)),
+    nodeOf(key: string) {
+      const on = nodes.get(client.slots[slotOf(key)]?.[0] ?? '');
+      return on?.status === 'ready' ? on : undefined;
+    },
+    onNodes: listeners.add,
     ready: () => isSettled && isServing(),
     settled: () => first.promise,
     async close() {

@@ -5,8 +5,17 @@
 import { type Cluster, Redis } from 'ioredis';
 import type { WarmfeedError } from '../core/errors.ts';
 import { createClusterConnection } from './cluster.ts';
+import { createGets, readable } from './gets.ts';
 import { createIdentity, type Identity, type TokenSource } from './identity.ts';
-import { createReporter, type NodeConnectionOptions, nodeOptions, parseUrl, retryDelay } from './target.ts';
+import {
+  createListeners,
+  createReporter,
+  type NodeConnectionOptions,
+  nodeOptions,
+  parseUrl,
+  retryDelay,
+} from './target.ts';
+import { watchPatiently } from './watchdog.ts';
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://` (TLS; the certificate must be the host name's). */
@@ -28,12 +37,23 @@ export type Clustering = 'NoCluster' | 'EnterpriseCluster' | 'OSSCluster';
 
 export interface RedisConnection {
   readonly client: Redis | Cluster;
+  /** Whether calls of any keys take effect in the order in which they are made. */
+  readonly ordered: boolean;
   /** Runs `command` on the node that has the key; a second time only after a node that refused it named another. */
   send<T>(key: string, command: (node: Redis) => Promise<T>): Promise<T>;
+  /**
+   * What a key holds; of reads of one tick there is one command where one server has all keys.
+   * @throws WarmfeedError STORE_*
+   */
+  get(key: string): Promise<Uint8Array | undefined>;
   /** All connections there are, connected or not. */
   nodes(): readonly Redis[];
   /** The nodes that have keys; undefined: one that is not connected. */
   primaries(): readonly (Redis | undefined)[];
+  /** Whose key it is, as far as is known and connected. */
+  nodeOf(key: string): Redis | undefined;
+  /** Is called whenever a node has been connected to, or other nodes have keys. */
+  onNodes(listener: () => void): void;
   /** Whether a call has a chance. */
   ready(): boolean;
   /** Resolves, and never rejects, when the first attempt to connect has ended, one way or the other. */
@@ -52,11 +72,14 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     tokens && createIdentity({ tokens, nodes: () => connection.nodes(), onError: (error) => reporter.report(error) });
   const common = { target, node, reporter, identity, onReady };
   const connection: RedisConnection =
-    clustering === 'OSSCluster' ? createClusterConnection(common) : createSingleConnection(common);
+    clustering === 'OSSCluster'
+      ? { ...createClusterConnection(common), ordered: false }
+      : createSingleConnection(common, clustering === 'NoCluster');
   return connection;
 }
 
-function createSingleConnection(options: NodeConnectionOptions) {
+/** @param isOne whether it is one server, not a proxy of many */
+function createSingleConnection(options: NodeConnectionOptions, isOne: boolean): RedisConnection {
   const { target, node, reporter, identity, onReady } = options;
   const { host, port, db, isEncrypted } = target;
   const client = new Redis({
@@ -70,26 +93,39 @@ function createSingleConnection(options: NodeConnectionOptions) {
     enableOfflineQueue: false,
     retryStrategy: retryDelay,
   });
+  watchPatiently(client);
   client.on('error', (error: unknown) => reporter.report(error));
   client.on('ready', () => {
     reporter.over();
     onReady?.();
   });
   void identity?.ready.then(() => client.connect().catch(() => undefined));
+  const listeners = createListeners();
+  client.on('ready', listeners.call);
   // A first token takes its time too.
   const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
+  const gets = createGets(client);
 
   return {
     client,
+    // Behind a proxy each call goes to the shard that has its key.
+    ordered: isOne,
     nodes: () => [client],
-    send: <T>(_: string, command: (on: Redis) => Promise<T>) => command(client),
+    send<T>(_: string, command: (on: Redis) => Promise<T>) {
+      gets.flush();
+      return command(client);
+    },
+    get: isOne ? gets.get : (key) => readable(client.getBuffer(key)),
     primaries: () => [isReady() ? client : undefined],
+    nodeOf: () => (isReady() ? client : undefined),
+    onNodes: listeners.add,
     ready: isReady,
     settled: () => first,
     async close() {
       identity?.stop();
       // QUIT lets the replies that are due come in.
+      gets.flush();
       if (isReady()) await client.quit().catch(() => undefined);
       client.disconnect();
     },

@@ -19,6 +19,8 @@ import type {
 import { encodeFill } from '../core/record.ts';
 import type { RedisConnection } from './connection.ts';
 import advance from './lua/advance.lua';
+import auditAdd from './lua/audit-add.lua';
+import auditTake from './lua/audit-take.lua';
 import bump from './lua/bump.lua';
 import close from './lua/close.lua';
 import fill from './lua/fill.lua';
@@ -40,6 +42,8 @@ import sessionRead from './lua/session-read.lua';
 import sessionSwap from './lua/session-swap.lua';
 import sessionUnlist from './lua/session-unlist.lua';
 import soften from './lua/soften.lua';
+import warmStep from './lua/warm-step.lua';
+import warmTurn from './lua/warm-turn.lua';
 import watermark from './lua/watermark.lua';
 
 interface Script {
@@ -58,6 +62,8 @@ interface Evaluating {
 /** Every script has one key. */
 export const SCRIPTS = {
   advance: script(advance, 2),
+  'audit-add': script(auditAdd, undefined),
+  'audit-take': script(auditTake, 1),
   bump: script(bump, 3),
   close: script(close, 1),
   fill: script(fill, 7),
@@ -79,6 +85,8 @@ export const SCRIPTS = {
   'session-swap': script(sessionSwap, 4),
   'session-unlist': script(sessionUnlist, 2),
   soften: script(soften, 1),
+  'warm-step': script(warmStep, 4),
+  'warm-turn': script(warmTurn, undefined),
   watermark: script(watermark, 2),
 } as const satisfies Record<string, Script>;
 

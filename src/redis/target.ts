@@ -78,6 +78,17 @@ export function retryDelay(attempt: number): number {
   return Math.min(LONGEST_RETRY_MS, 25 * 2 ** attempt) * (0.5 + Math.random() / 2);
 }
 
+/** Who wants to know of changed nodes. */
+export function createListeners() {
+  const all: (() => void)[] = [];
+  return {
+    add: (listener: () => void) => void all.push(listener),
+    call: () => {
+      for (const listener of all) listener();
+    },
+  };
+}
+
 /** Tells each kind of failure of an outage once. */
 export function createReporter(secret: () => string | undefined, onError: (error: WarmfeedError) => void) {
   const reported = new Set<string>();

@@ -2,33 +2,40 @@
 
 import { WarmfeedError } from '../core/errors.ts';
 import type { Change, Document } from '../core/ports.ts';
-import { expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+import { isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+import { type DefaultTtl, expiryOf } from './cosmos-life.ts';
 
 export type ChangeFeedMode = 'LatestVersion' | 'AllVersionsAndDeletes';
+
+export interface Feed {
+  readonly place: string;
+  readonly partitionKey: readonly string[];
+  readonly mode: ChangeFeedMode;
+  readonly defaultTtl: DefaultTtl;
+}
 
 /**
  * @throws WarmfeedError ROW_INVALID for an item that names no document, SOURCE_REJECTED where the feed as a whole is
  *   not what it is taken for
  */
-export function changeOf(place: string, partitionKey: readonly string[], mode: ChangeFeedMode, item: unknown): Change {
-  if (!isObject(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change is no object`);
-  return mode === 'LatestVersion'
-    ? latestVersion(place, partitionKey, item)
-    : oneOfAllVersions(place, partitionKey, item);
+export function changeOf(feed: Feed, item: unknown): Change {
+  if (!isObject(item)) throw new WarmfeedError('ROW_INVALID', `${feed.place}: a change is no object`);
+  return feed.mode === 'LatestVersion' ? latestVersion(feed, item) : oneOfAllVersions(feed, item);
 }
 
-function latestVersion(place: string, partitionKey: readonly string[], item: Document): Change {
+function latestVersion({ place, partitionKey, defaultTtl }: Feed, item: Document): Change {
   if (!hasId(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
   const document = withoutSystemProperties(item);
   const version = positionOf(place, item['_lsn'], '_lsn');
-  return { key: keyOf(partitionKey, item, item.id), version, document, ...expiryOf(item), ...commitOf(item['_ts']) };
+  const expiry = expiryOf(item, defaultTtl);
+  return { key: keyOf(partitionKey, item, item.id), version, document, ...expiry, ...commitOf(item['_ts']) };
 }
 
 /**
  * `{ current, previous, metadata }`. A delete has no `current`, and may name its item in the metadata only; of any other
  * change `current` alone counts: the previous image tells of another version.
  */
-function oneOfAllVersions(place: string, partitionKey: readonly string[], item: Document): Change {
+function oneOfAllVersions({ place, partitionKey, defaultTtl }: Feed, item: Document): Change {
   const { current, previous } = item;
   const metadata = isObject(item['metadata']) ? item['metadata'] : {};
   const version = positionOf(place, metadata['lsn'], 'metadata.lsn');
@@ -36,7 +43,8 @@ function oneOfAllVersions(place: string, partitionKey: readonly string[], item: 
   if (metadata['operationType'] !== 'delete') {
     if (!hasId(current)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no current document`);
     const document = withoutSystemProperties(current);
-    return { key: keyOf(partitionKey, current, current.id), version, document, ...expiryOf(current), ...commit };
+    const expiry = expiryOf(current, defaultTtl);
+    return { key: keyOf(partitionKey, current, current.id), version, document, ...expiry, ...commit };
   }
   const image = [current, previous].find(hasId);
   if (image !== undefined)

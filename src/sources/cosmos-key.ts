@@ -70,13 +70,6 @@ export function withoutSystemProperties(document: Document): Document {
   return own;
 }
 
-/** When the service drops the item: `ttl` seconds after its last write. */
-export function expiryOf(document: Document): { expiresAt?: number } {
-  const { ttl, _ts: writtenAt } = document;
-  if (typeof ttl !== 'number' || typeof writtenAt !== 'number' || !(ttl > 0)) return {};
-  return { expiresAt: (writtenAt + ttl) * 1000 };
-}
-
 const NOT_IN_A_PATH = /[/\\?#%\p{Cc}]|^\s|\s$|^\.\.?$/u;
 
 /**

@@ -4,6 +4,7 @@ import type { Container, PartitionKeyRange } from '@azure/cosmos';
 import { WarmfeedError } from '../core/errors.ts';
 import type { Document, Partition } from '../core/ports.ts';
 import { containerRid } from './cosmos-key.ts';
+import type { DefaultTtl } from './cosmos-life.ts';
 import { deadline } from './deadline.ts';
 
 /** What tells the rid of the container that answered. */
@@ -18,6 +19,7 @@ type ListedRange = Pick<PartitionKeyRange, 'id'> & Partial<Pick<PartitionKeyRang
 interface ContainerFacts {
   readonly rid: string;
   readonly partitionKey: readonly string[];
+  readonly defaultTtl: DefaultTtl;
 }
 
 export function createPartitions(place: string, open: () => Promise<Container>, timeoutMs: number) {
@@ -47,11 +49,11 @@ export function createPartitions(place: string, open: () => Promise<Container>, 
 
   async function readContainer(): Promise<ContainerFacts> {
     const { resource } = await (await open()).read({ abortSignal: deadline(timeoutMs) });
-    const { _rid: itsRid, partitionKey } = resource ?? {};
+    const { _rid: itsRid, partitionKey, defaultTtl } = resource ?? {};
     const rid = containerRid(itsRid);
     if (rid === undefined) throw new WarmfeedError('SOURCE_REJECTED', `${place}: the container has no rid`);
     lastRid = rid;
-    return { rid, partitionKey: partitionKey?.paths ?? [] };
+    return { rid, partitionKey: partitionKey?.paths ?? [], defaultTtl: defaultTtl ?? 'off' };
   }
 
   async function partitionOf(rid: string, range: string): Promise<Partition> {

@@ -1,7 +1,7 @@
 // One request for items of one logical partition: a point read where the id allows it, else a query. The position
 // is the answer's own session token, never the SDK's merged session.
 
-import type { Container, FeedResponse, PartitionKey } from '@azure/cosmos';
+import type { Container, FeedResponse, PartitionKey, QueryIterator } from '@azure/cosmos';
 import { WarmfeedError } from '../core/errors.ts';
 import type { KeyPart } from '../core/key.ts';
 import type { Document, Partition, Position, QueryStatement } from '../core/ports.ts';
@@ -15,7 +15,7 @@ export interface Group {
   readonly ids: readonly string[];
 }
 
-interface Call {
+export interface Call {
   readonly signal: AbortSignal;
   readonly sessionToken: string | undefined;
 }
@@ -108,32 +108,27 @@ export function createRequest({ place, open, partitions, saw }: RequestDeps) {
 
   /** @throws what the SDK throws */
   async function query(statement: QueryStatement, call: Call): Promise<QueriedPage> {
-    const { text, values, partition, maxRows, continuation } = statement;
+    const { partition, maxRows, continuation } = statement;
     const container = await open();
-    const parameters = Object.entries(values).map(([name, value]) => ({ name: `@${name}`, value }));
-    const pages = container.items.query<Document>(
-      { query: text, parameters },
-      {
-        ...optionsOf(call),
-        ...(partition === undefined ? {} : { partitionKey: partitionKeyOf(partition) }),
-        ...(continuation === undefined ? {} : { continuationToken: continuation }),
-        maxItemCount: maxRows,
-      },
-    );
+    const pagesFrom = (token: string | undefined, most: number) => pagesOf(container, statement, call, token, most);
+    // One partition goes on where a page ended; of several, only all that there is can be told.
     const most = partition === undefined ? maxRows + 1 : maxRows;
     const rows: Document[] = [];
     const headers: Headers[] = [];
-    let next: string | undefined;
-    do {
+    let pages = pagesFrom(continuation, maxRows);
+    for (;;) {
       const page: FeedResponse<Document> = await pages.fetchNext();
       headers.push(page['headers']);
       rows.push(...(page.resources ?? []));
-      next = page.continuationToken;
-      // One partition goes on where a page ended; of several, only all that there is can be told.
-    } while (pages.hasMoreResults() && rows.length < most);
-    const hasMore = pages.hasMoreResults();
-    const at = partition === undefined ? undefined : await answerOf(headers, rows);
-    return { at: at && { asOf: at.asOf, partition: at.partition }, rows, continuation: hasMore ? next : undefined };
+      const { continuationToken: next } = page;
+      const hasMore = pages.hasMoreResults();
+      if (!hasMore || rows.length >= most) {
+        const at = partition === undefined ? undefined : await answerOf(headers, rows);
+        return { at: at && { asOf: at.asOf, partition: at.partition }, rows, continuation: hasMore ? next : undefined };
+      }
+      // A short page: the next one must not bring more than what is missing.
+      if (partition !== undefined && next !== undefined) pages = pagesFrom(next, most - rows.length);
+    }
   }
 
   /** Pages may come from different replicas: together they reflect what the least of them does. */
@@ -177,6 +172,25 @@ function tokenIn(headers: Headers): RangeToken | undefined {
 /** A value that the document lacks is `{}`: other than null. */
 function partitionKeyOf(partition: readonly KeyPart[]): PartitionKey {
   return partition.map((part) => part ?? (part === null ? null : {}));
+}
+
+function pagesOf(
+  container: Container,
+  { text, values, partition }: QueryStatement,
+  call: Call,
+  continuationToken: string | undefined,
+  maxItemCount: number,
+): QueryIterator<Document> {
+  const parameters = Object.entries(values).map(([name, value]) => ({ name: `@${name}`, value }));
+  return container.items.query<Document>(
+    { query: text, parameters },
+    {
+      ...optionsOf(call),
+      ...(partition === undefined ? {} : { partitionKey: partitionKeyOf(partition) }),
+      ...(continuationToken === undefined ? {} : { continuationToken }),
+      maxItemCount,
+    },
+  );
 }
 
 function optionsOf({ signal, sessionToken }: Call): { abortSignal: AbortSignal; sessionToken?: string } {

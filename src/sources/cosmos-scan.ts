@@ -2,7 +2,7 @@
 // drained. Its continuation outlives splits and restarts.
 
 import type { ChangeFeedIteratorOptions, Container } from '@azure/cosmos';
-import type { ScannedPage } from '../core/ports.ts';
+import type { ScannedPage, ScanRequest } from '../core/ports.ts';
 import { isObject, keyOf } from './cosmos-key.ts';
 import { untilAborted } from './deadline.ts';
 
@@ -11,12 +11,12 @@ const DRAINED = 304;
 export async function scanKeys(
   container: Container,
   partitionKey: readonly string[],
-  { continuation, limit }: { continuation?: string; limit: number },
+  { continuation, limit, since }: ScanRequest,
   signal: AbortSignal,
 ): Promise<ScannedPage> {
   const { ChangeFeedStartFrom } = await import('@azure/cosmos');
-  const from =
-    continuation === undefined ? ChangeFeedStartFrom.Beginning() : ChangeFeedStartFrom.Continuation(continuation);
+  const start = since === undefined ? ChangeFeedStartFrom.Beginning() : ChangeFeedStartFrom.Time(new Date(since));
+  const from = continuation === undefined ? start : ChangeFeedStartFrom.Continuation(continuation);
   const options: ChangeFeedIteratorOptions = { changeFeedStartFrom: from, maxItemCount: limit };
   const feed = container.items.getChangeFeedIterator(options);
   // The SDK's feed takes no signal itself.

@@ -12,16 +12,18 @@ import type {
   QueryStatement,
   ReadOptions,
   ScannedPage,
+  ScanRequest,
   Source,
   SourceRead,
 } from '../core/ports.ts';
 import { type ChangeFeedMode, changeOf } from './cosmos-change.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
 import { isLagging, sourceError } from './cosmos-errors.ts';
-import { type Address, addressOf, expiryOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+import { type Address, addressOf, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
 import { positionsIn } from './cosmos-leases.ts';
+import { createContainerLife, type DefaultTtl, expiryOf } from './cosmos-life.ts';
 import { createPartitions } from './cosmos-partitions.ts';
-import { type Answer, createRequest, type Group } from './cosmos-request.ts';
+import { type Answer, type Call, createRequest, type Group, type QueriedPage } from './cosmos-request.ts';
 import { scanKeys } from './cosmos-scan.ts';
 import { parseSessionToken, type RangeToken, tokenAtLeast } from './cosmos-session.ts';
 import { deadline, pause, untilAborted } from './deadline.ts';
@@ -47,11 +49,13 @@ export interface CosmosSourceOptions {
 }
 
 export interface CosmosSource extends Source {
+  /** Learns what changes do not tell of themselves. Before a page of them; never rejects. */
+  readonly ready: () => Promise<unknown>;
   /** See core/feed-watch.ts. @throws WarmfeedError SOURCE_* */
   feedPositions(): Promise<FeedPositions | string>;
 }
 
-type Attempt = { readonly answer: Answer } | { readonly failure: WarmfeedError; readonly againAfterMs?: number };
+type Attempt<A> = { readonly answer: A } | { readonly failure: WarmfeedError; readonly againAfterMs?: number };
 
 const IDS_PER_QUERY = 100;
 const REQUESTS_AT_ONCE = 16;
@@ -65,6 +69,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
   const tokens = new Map<string, RangeToken>();
   const open = async () => (await clients.get(connection, preferredLocations)).database(database).container(container);
   const partitions = createPartitions(name, open, requestTimeoutMs);
+  const life = createContainerLife(partitions.readContainer);
   const { request, query: queryPage } = createRequest({
     place: name,
     open,
@@ -74,7 +79,8 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
 
   async function read(key: Key, readOptions: ReadOptions = {}): Promise<SourceRead> {
     const { partition, id } = addressOf(partitionKey, key);
-    return readOf(await ask({ partition, ids: [id] }, readOptions), id);
+    const [answer, defaultTtl] = await Promise.all([askFor({ partition, ids: [id] }, readOptions), life.defaultTtl()]);
+    return readOf(answer, id, defaultTtl);
   }
 
   async function readMany(keys: readonly Key[], readOptions: ReadOptions = {}): Promise<readonly SourceRead[]> {
@@ -84,29 +90,37 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     const stop = new AbortController();
     const signal = readOptions.signal === undefined ? stop.signal : AbortSignal.any([readOptions.signal, stop.signal]);
     const worker = async () => {
-      for (const group of queue) answers.set(group, await ask(group, { ...readOptions, signal }));
+      for (const group of queue) answers.set(group, await askFor(group, { ...readOptions, signal }));
     };
     try {
       await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, worker));
     } finally {
       stop.abort();
     }
+    const defaultTtl = await life.defaultTtl();
     const counted = new Set<Group>();
     return places.map(({ group, id }) => {
       const answer = answers.get(group) as Answer;
       const units = counted.has(group) ? 0 : answer.units;
       counted.add(group);
-      return readOf({ ...answer, units }, id);
+      return readOf({ ...answer, units }, id, defaultTtl);
     });
   }
 
+  const askFor = (group: Group, readOptions: ReadOptions): Promise<Answer> =>
+    ask((call) => request(group, call), isAt, readOptions);
+
   /** Asks until the answer is at the floor or the time is up. */
-  async function ask(group: Group, { signal: caller, floor }: ReadOptions): Promise<Answer> {
+  async function ask<A>(
+    work: (call: Call) => Promise<A>,
+    isEnough: (answer: A, floor: Floor | undefined) => boolean,
+    { signal: caller, floor }: ReadOptions,
+  ): Promise<A> {
     const signal = deadline(requestTimeoutMs, caller);
     const end = performance.now() + requestTimeoutMs;
     let before: WarmfeedError | undefined;
     for (let turn = 0; ; turn++) {
-      const attempt = await attemptOf(group, { signal, floor, turn });
+      const attempt = await attemptOf(work, isEnough, { signal, floor, turn });
       if ('answer' in attempt) return attempt.answer;
       const { failure, againAfterMs } = attempt;
       if (signal.aborted) throw before ?? failure;
@@ -118,14 +132,15 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     }
   }
 
-  async function attemptOf(
-    group: Group,
+  async function attemptOf<A>(
+    work: (call: Call) => Promise<A>,
+    isEnough: (answer: A, floor: Floor | undefined) => boolean,
     { signal, floor, turn }: { signal: AbortSignal; floor: Floor | undefined; turn: number },
-  ): Promise<Attempt> {
+  ): Promise<Attempt<A>> {
     const againAfterMs = Math.min(LONGEST_PAUSE_MS, 10 * 2 ** turn);
     try {
-      const answer = await untilAborted(signal, request(group, { signal, sessionToken: sessionTokenOf(floor) }));
-      return isAt(answer, floor) ? { answer } : { failure: behind(), againAfterMs };
+      const answer = await untilAborted(signal, work({ signal, sessionToken: sessionTokenOf(floor) }));
+      return isEnough(answer, floor) ? { answer } : { failure: behind(), againAfterMs };
     } catch (error) {
       if (signal.aborted) return { failure: failed('SOURCE_TIMEOUT', 'no answer in time', error) };
       const failure = sourceError(name, error);
@@ -137,11 +152,10 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     }
   }
 
-  async function query(statement: QueryStatement, { signal: caller, floor }: ReadOptions = {}): Promise<QueryRead> {
-    const signal = deadline(requestTimeoutMs, caller);
+  async function query(statement: QueryStatement, readOptions: ReadOptions = {}): Promise<QueryRead> {
     try {
-      const asked = queryPage(statement, { signal, sessionToken: sessionTokenOf(floor) });
-      const { at, rows, continuation } = await untilAborted(signal, asked);
+      const isEnough = ({ at }: QueriedPage, floor: Floor | undefined) => at === undefined || isAt(at, floor);
+      const { at, rows, continuation } = await ask((call) => queryPage(statement, call), isEnough, readOptions);
       if (rows.length > statement.maxRows) {
         const says = `${name}: a query gave more than ${statement.maxRows} rows; its text needs a limit`;
         throw new WarmfeedError('QUERY_TOO_LARGE', says);
@@ -152,11 +166,9 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
         at,
         isTracked: true,
         continuation,
-        ...firstExpiry(rows),
+        ...firstExpiry(rows, await life.defaultTtl()),
       };
     } catch (error) {
-      if (signal.aborted) throw failed('SOURCE_TIMEOUT', 'no answer in time', error);
-      if (isLagging(error)) throw behind(error);
       const failure = sourceError(name, error);
       if (statement.continuation === undefined || failure.code !== 'SOURCE_REJECTED') throw failure;
       throw new WarmfeedError('BAD_REQUEST', 'the continuation is none of this query', { cause: error });
@@ -202,7 +214,7 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     throw failed('SOURCE_REJECTED', `its partition key is not ${partitionKey.join(', ')}`);
   }
 
-  async function scan(page: { continuation?: string; limit: number }): Promise<ScannedPage> {
+  async function scan(page: ScanRequest): Promise<ScannedPage> {
     try {
       return await scanKeys(await open(), partitionKey, page, deadline(requestTimeoutMs));
     } catch (error) {
@@ -224,7 +236,8 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
   }
 
   function change(item: unknown): Change {
-    return changeOf(name, partitionKey, options.changeFeedMode, item);
+    const defaultTtl = life.known();
+    return changeOf({ place: name, partitionKey, mode: options.changeFeedMode, defaultTtl }, item);
   }
 
   function behind(cause?: unknown): WarmfeedError {
@@ -246,17 +259,18 @@ export function createCosmosSource(options: CosmosSourceOptions, clients: Cosmos
     check,
     floor: floorOf,
     change,
+    ready: life.defaultTtl,
     feedPositions,
   };
 }
 
-function firstExpiry(rows: readonly Document[]): { expiresAt?: number } {
-  const times = rows.flatMap((row) => (isObject(row) ? (expiryOf(row).expiresAt ?? []) : []));
+function firstExpiry(rows: readonly Document[], defaultTtl: DefaultTtl): { expiresAt?: number } {
+  const times = rows.flatMap((row) => (isObject(row) ? (expiryOf(row, defaultTtl).expiresAt ?? []) : []));
   return times.length === 0 ? {} : { expiresAt: Math.min(...times) };
 }
 
 /** Whether an answer is at all positions of its own lineage; those of other partitions say nothing about it. */
-function isAt({ partition, asOf }: Answer, floor: Floor | undefined): boolean {
+function isAt({ partition, asOf }: Pick<Answer, 'partition' | 'asOf'>, floor: Floor | undefined): boolean {
   for (const [id, position] of floor?.positions ?? []) {
     const concerns = id === partition.id || partition.ancestors.includes(id);
     if (concerns && asOf < position) return false;
@@ -264,11 +278,11 @@ function isAt({ partition, asOf }: Answer, floor: Floor | undefined): boolean {
   return true;
 }
 
-function readOf({ partition, asOf, found, units }: Answer, id: string): SourceRead {
+function readOf({ partition, asOf, found, units }: Answer, id: string, defaultTtl: DefaultTtl): SourceRead {
   const document = found.get(id);
   const position = { asOf, version: asOf, partition, units };
   if (document === undefined) return { document, ...position };
-  return { document: withoutSystemProperties(document), ...position, ...expiryOf(document) };
+  return { document: withoutSystemProperties(document), ...position, ...expiryOf(document, defaultTtl) };
 }
 
 /** Groups of distinct ids, each for one request, and where each address is to be found. */

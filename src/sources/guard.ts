@@ -40,7 +40,7 @@ const FAILURES: ReadonlySet<string> = new Set(['SOURCE_UNAVAILABLE', 'SOURCE_TIM
 /** read and readMany throw SOURCE_BUSY beyond the limits, and SOURCE_UNAVAILABLE while the breaker is open. */
 export function guard(source: Source, limits: GuardLimits): Source {
   const run = createGuard(source.name, limits);
-  const { query } = source;
+  const { query, isTracked } = source;
 
   return {
     name: source.name,
@@ -50,6 +50,7 @@ export function guard(source: Source, limits: GuardLimits): Source {
     readMany: (keys, options = {}) => run(options, (inner) => source.readMany(keys, inner)),
     scan: (page) => source.scan(page),
     ...(query && { query: (statement, options = {}) => run(options, (inner) => query(statement, inner)) }),
+    ...(isTracked && { isTracked: (options = {}) => run(options, (inner) => isTracked(inner)) }),
     check: () => source.check(),
     floor: (token) => source.floor(token),
     change: (item) => source.change(item),

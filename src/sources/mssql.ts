@@ -47,14 +47,20 @@ export function createSqlTable(options: SqlTableOptions, pools: SqlPools): SqlTa
   }
 
   function selectMany({ columns: all, key }: SqlDescription): string {
-    const types = key.map((column, i) => `k${i} ${parameterType(column, columns[i])} '$.k${i}'`).join(', ');
+    const types = key.flatMap((column, i) => [
+      `k${i} ${parameterType(column, columns[i])} '$.k${i}'`,
+      ...(isCodePage(column) ? [`n${i} nvarchar(4000) '$.k${i}'`] : []),
+    ]);
     const same = key
-      .map(({ name: column, collation }, i) => {
-        const collate = collation === undefined ? '' : ` COLLATE ${collation}`;
-        return `t.${bracketed(column)} = k.k${i}${collate}`;
+      .flatMap((column, i) => {
+        const place = `t.${bracketed(column.name)}`;
+        const collate = column.collation === undefined ? '' : ` COLLATE ${column.collation}`;
+        // A code page has not every character: without the second comparison 日本 would find ??.
+        const whole = `CAST(${place} AS nvarchar(4000)) = k.n${i}${collate}`;
+        return [`${place} = k.k${i}${collate}`, ...(isCodePage(column) ? [whole] : [])];
       })
       .join(' AND ');
-    return `SELECT k.place, ${selectList(all, 't')} FROM OPENJSON(@keys) WITH (place int '$.p', ${types}) AS k
+    return `SELECT k.place, ${selectList(all, 't')} FROM OPENJSON(@keys) WITH (place int '$.p', ${types.join(', ')}) AS k
       LEFT JOIN ${from} AS t ON ${same}`;
   }
 
@@ -73,23 +79,29 @@ export function createSqlTable(options: SqlTableOptions, pools: SqlPools): SqlTa
   async function query({ text, values }: QueryStatement, signal: AbortSignal): Promise<TableRows> {
     const pool = await pools.get(connection);
     // Before the rows: what they show can only be newer.
-    const [[state] = []] = await pool.query(STATE, { table: { type: 'text', value: from } }, signal);
+    const { position, partition, isTracked: tells } = await tracking(signal);
     const bound = Object.entries(values).map(([column, value]) => [column, parameterOf(value)]);
     const { columns: found, rows } = await pool.rows(
       text,
       Object.fromEntries(bound) as Record<string, SqlValue>,
       signal,
     );
-    const { position, partition, isTracked } = stateOf(state);
     const documents = rows.map((row) =>
       Object.fromEntries(found.map(({ name: column, type }, i) => [column, valueOfDriver(type, row[i])])),
     );
-    return { rows: documents, asOf: position, partition, isTracked };
+    return { rows: documents, asOf: position, partition, isTracked: tells };
   }
 
+  async function tracking(signal: AbortSignal): Promise<TrackingState> {
+    const [[row] = []] = await run(STATE, { table: { type: 'text', value: from } }, signal);
+    return stateOf(row);
+  }
+
+  const isTracked = async (signal: AbortSignal) => (await tracking(signal)).isTracked;
   const errorOf = (error: unknown) => sqlError(name, error);
+  const database = { name, description, read, scan, query, isTracked, errorOf };
   return {
-    source: createTableSource(options, { name, product: 'Azure SQL', description, read, scan, query, errorOf }),
+    source: createTableSource(options, { ...database, product: 'Azure SQL' }),
     log: createSqlLog({ table: from, description, run, errorOf, requestTimeoutMs }),
   };
 }
@@ -110,14 +122,19 @@ function readOf({ key, columns, described }: Asked, row: SqlRow | undefined, sta
   return { ...at, document, isStorable: isKeyOfRow(key, columns, stands) };
 }
 
+function isCodePage({ type }: SqlColumn): boolean {
+  return type === 'char' || type === 'varchar';
+}
+
 const WIDTHS = ['tinyint', 'smallint', 'int', 'bigint'];
 
 /**
  * The column's own family of types, of any length, so that its index is used; wide enough for every key of the declared
  * type, which is then no error, only not there.
  */
-function parameterType({ type }: SqlColumn, declared: KeyColumn | undefined): string {
-  if (type === 'char' || type === 'varchar') return 'varchar(8000)';
+function parameterType(column: SqlColumn, declared: KeyColumn | undefined): string {
+  const { type } = column;
+  if (isCodePage(column)) return 'varchar(8000)';
   if (type === 'nchar' || type === 'nvarchar') return 'nvarchar(4000)';
   return WIDTHS[Math.max(WIDTHS.indexOf(type), WIDTHS.indexOf(declared?.type ?? ''))] ?? type;
 }

@@ -76,7 +76,7 @@ export function createPostgresTable(options: PostgresTableOptions, pools: Postgr
     const described = await description(signal);
     const pool = await open();
     // Before the rows: what they show can only be newer.
-    const state = await queryTexts(pool, `SELECT ${POSITION}`, [described.oid, described.recorder]);
+    const { system, horizon, isTracked } = await state(described);
     const names = Object.keys(values);
     const sent = withPlaces(text, names, (value) => `$${names.indexOf(value) + 1}`);
     // Types are the statement's own to tell, as `@id::int`; a text fits where they are clear.
@@ -85,18 +85,26 @@ export function createPostgresTable(options: PostgresTableOptions, pools: Postgr
       sent,
       names.map((value) => textOf(values[value])),
     );
-    const [system, horizon, isTracked] = state.rows[0] ?? [];
     return {
       rows: result.rows.map((row) => documentOf(row, result.fields)),
       asOf: BigInt(horizon ?? 0),
       partition: { id: system ?? '', ancestors: [] },
-      isTracked: isTracked === 't',
+      isTracked,
     };
   }
 
+  async function state({ oid, recorder }: Description) {
+    const { rows } = await queryTexts(await open(), `SELECT ${POSITION}`, [oid, recorder]);
+    const [system, horizon, isTracked] = rows[0] ?? [];
+    return { system, horizon, isTracked: isTracked === 't' };
+  }
+
+  const isTracked = async (signal: AbortSignal) => (await state(await description(signal))).isTracked;
+
   const errorOf = (error: unknown) => postgresError(name, error);
+  const database = { name, description, read, scan, query, isTracked, errorOf };
   return {
-    source: createTableSource(options, { name, product: 'PostgreSQL', description, read, scan, query, errorOf }),
+    source: createTableSource(options, { ...database, product: 'PostgreSQL' }),
     log: createPostgresLog({ table, open, description, errorOf, requestTimeoutMs, retentionMs }),
   };
 }

@@ -41,6 +41,7 @@ export interface TableDatabase {
   scan(after: readonly string[] | undefined, limit: number, signal: AbortSignal): Promise<readonly string[][]>;
   /** Runs a declared statement, on the primary; its position is of before. */
   query(statement: QueryStatement, signal: AbortSignal): Promise<TableRows>;
+  isTracked(signal: AbortSignal): Promise<boolean>;
   errorOf(error: unknown): WarmfeedError;
 }
 
@@ -146,6 +147,10 @@ export function createTableSource({ columns, requestTimeoutMs }: TableOptions, d
     readMany,
     scan,
     query,
+    isTracked({ signal: caller } = {}) {
+      const signal = deadline(requestTimeoutMs, caller);
+      return inTime(signal, () => database.isTracked(signal));
+    },
     async check() {
       description.forget();
       const signal = deadline(requestTimeoutMs);

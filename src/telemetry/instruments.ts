@@ -4,8 +4,7 @@
 import type { Meter } from '@opentelemetry/api';
 import type { BatchReport, CacheEvent } from '../core/ports.ts';
 import { READ_OUTCOMES } from '../core/read-outcome.ts';
-import type { BreakerState, ReadCounts } from './telemetry.ts';
-import { codeOf } from './traced.ts';
+import { type BreakerState, codeOf, type ReadCounts } from './terms.ts';
 
 /** What is kept outside and looked at when it is exported. */
 export interface Watched {
@@ -39,6 +38,8 @@ export function createInstruments(meter: Meter, watched: Watched) {
   const sourceFailures = counter('source.failures', 'Reads of a source that failed');
   const lost = counter('feed.lost', 'Change feeds that lost their positions');
   const healed = counter('generation.healed', 'Generations that had been rolled back');
+  const failovers = counter('failovers', 'Shards of Redis that may have gone back in time');
+  const audits = counter('audits', 'Changes that were audited, by what was found');
   const seeded = counter('watermark.seeded', 'Watermarks that became known');
   watch(meter, watched);
 
@@ -64,6 +65,10 @@ export function createInstruments(meter: Meter, watched: Watched) {
         return event.are === 'lost' ? lost.add(1, { source: event.source }) : undefined;
       case 'healed':
         return healed.add(1, { source: event.source });
+      case 'failover':
+        return failovers.add(event.shards.length, { by: event.by });
+      case 'audit':
+        return audits.add(1, { entity: event.entity, delay: event.delayS, verdict: event.verdict });
       case 'seeded':
         return seeded.add(1, { source: event.source });
       case 'poll-failed':
@@ -72,6 +77,8 @@ export function createInstruments(meter: Meter, watched: Watched) {
       case 'nameless':
         return lost.add(1, { source: event.source });
       case 'session-not-copied':
+      case 'shard-anonymous':
+      case 'audit-failed':
         return undefined;
     }
   }

@@ -6,7 +6,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { createInstruments, type Instruments, type Watched } from './instruments.ts';
-import type { TelemetryOptions } from './telemetry.ts';
+import type { TelemetryOptions } from './terms.ts';
 import type { Tracing } from './traced.ts';
 
 export interface Exporting {

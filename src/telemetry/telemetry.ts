@@ -7,22 +7,8 @@ import { type OnRead, outcomeIndex, READ_OUTCOMES } from '../core/read-outcome.t
 import type { Sync } from '../core/sync.ts';
 import type * as OpenTelemetry from './open-telemetry.ts';
 import type { Exporting } from './open-telemetry.ts';
+import type { BreakerState, TelemetryOptions } from './terms.ts';
 import { type Carrier, tracedSource, tracedStore, tracedSync } from './traced.ts';
-
-export interface TelemetryOptions {
-  /** An OTLP collector (HTTP); empty: none. */
-  readonly otlpEndpoint: string;
-  /** Of Application Insights; empty: none. */
-  readonly insightsConnection: string;
-  /** As Functions has it: `ClientId=…;Authorization=AAD`; empty: the connection's key. */
-  readonly insightsAuthentication: string;
-  readonly serviceName: string;
-  readonly exportIntervalMs: number;
-  readonly onError: (error: unknown) => void;
-}
-
-/** Counts by entity, in the order of READ_OUTCOMES. */
-export type ReadCounts = ReadonlyMap<string, readonly number[]>;
 
 export interface Telemetry {
   readonly isOn: boolean;
@@ -38,8 +24,6 @@ export interface Telemetry {
   /** Exports what there is. Never rejects. */
   shutdown(): Promise<void>;
 }
-
-export type BreakerState = 'closed' | 'half-open' | 'open';
 
 /**
  * A file of its own beside the bundle: within it, it would cost every start a quarter of its time, as code that is never run

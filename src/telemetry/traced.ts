@@ -2,10 +2,10 @@
 
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Context, Span, Tracer } from '@opentelemetry/api';
-import { isWarmfeedError } from '../core/errors.ts';
 import type { Source, SourceRead, Store } from '../core/ports.ts';
 import type { Sync } from '../core/sync.ts';
 import type { Instruments } from './instruments.ts';
+import { codeOf } from './terms.ts';
 
 /** The trace that the code at work belongs to. */
 export interface Carrier {
@@ -42,6 +42,7 @@ export function tracedSource(source: Source, traces: Traces): Source {
       traces.instruments()?.onLoad(source.name, outcome, (performance.now() - start) / 1000);
     }
   }
+  const { query } = source;
   return {
     ...source,
     read: (key, options) => timed('warmfeed.source.read', () => source.read(key, options), costOf),
@@ -51,6 +52,14 @@ export function tracedSource(source: Source, traces: Traces): Source {
         () => source.readMany(keys, options),
         (answers) => ({ 'warmfeed.keys': keys.length, ...(answers[0] && costOf(answers[0])) }),
       ),
+    ...(query && {
+      query: (statement, options) =>
+        timed(
+          'warmfeed.source.query',
+          () => query(statement, options),
+          ({ rows }) => ({ 'warmfeed.rows': rows.length }),
+        ),
+    }),
   };
 }
 
@@ -70,10 +79,10 @@ export function tracedStore(store: Store, traces: Traces): Store {
 
 export function tracedSync(sync: Sync, source: string, traces: Traces): Sync {
   return {
-    apply(items) {
+    apply(items, origin) {
       const carrier = traces.here.getStore();
       const attributes = { 'warmfeed.source': source, 'warmfeed.changes': items.length };
-      const work = () => spanned(traces, 'warmfeed.changes', attributes, () => sync.apply(items));
+      const work = () => spanned(traces, 'warmfeed.changes', attributes, () => sync.apply(items, origin));
       return carrier === undefined ? work() : traces.here.run({ ...carrier, inBatch: true }, work);
     },
   };
@@ -95,7 +104,6 @@ async function spanned<T>(
     if (about !== undefined) span.setAttributes(about(result));
     return result;
   } catch (error) {
-    // The code only: a message may name hosts or keys.
     span.setStatus({ code: ERROR, message: codeOf(error) });
     throw error;
   } finally {
@@ -109,8 +117,4 @@ const ERROR = 2;
 
 function costOf({ units }: SourceRead): Attributes {
   return units === undefined ? {} : { 'warmfeed.request_units': units };
-}
-
-export function codeOf(error: unknown): string {
-  return isWarmfeedError(error) ? error.code : 'UNKNOWN';
 }

@@ -34,7 +34,7 @@ describe('values of Azure SQL', () => {
     else process.env['TZ'] = ZONE;
   });
 
-  describe.each(['UTC', 'Asia/Kolkata', 'America/St_Johns'])('in %s', (zone) => {
+  describe.each(['UTC', 'Asia/Kolkata', 'America/St_Johns', 'Europe/Paris'])('C51, T13, T14, T16: in %s', (zone) => {
     test.each(CASES)('$type $value is $json', async ({ column, json }) => {
       process.env['TZ'] = zone;
       const { source } = server.open('dbo.wide', { id: 'int' });
@@ -56,7 +56,7 @@ describe('odd tables', () => {
   test.each([
     ['dbo.[select]', 'dbo.select'],
     ['dbo.[order items]', 'order items'],
-  ])('a table named %s, with columns of any name', async (name, configured) => {
+  ])('T25: a table named %s, with columns of any name', async (name, configured) => {
     const names = ['a.b', '__proto__', 'constructor', 'say "hi"', 'from', 'k0', 'place', 'ü'];
     const columns = names.map((each) => `[${each}] nvarchar(20)`).join(', ');
     await server.table(name, `([Group] nvarchar(20) PRIMARY KEY, ${columns})`);
@@ -96,6 +96,31 @@ describe('which row answers', () => {
     await server.table('dbo.narrow', '(id smallint PRIMARY KEY)');
     expect((await server.open('dbo.narrow', { id: 'int' }).source.read(['70000'])).document).toBeUndefined();
   });
+
+  test.skipIf(process.env['SQL'] !== undefined)(
+    'C102: keys are compared as their column’s own type, so that its index is used',
+    async () => {
+      await server.table(
+        'dbo.typed',
+        '(a varchar(20), b nvarchar(20), c tinyint, d uniqueidentifier, PRIMARY KEY (a, b, c, d))',
+      );
+      const guid = '6f9619ff-8b86-d011-b42d-00c04fc964ff';
+      await server.run(`INSERT INTO dbo.typed VALUES ('x', N'ü', 7, '${guid}')`);
+      const { source } = server.open('dbo.typed', { a: 'text', b: 'text', c: 'smallint', d: 'uuid' });
+      await source.check();
+      server.emulator?.control.record(true);
+      expect((await source.read(['x', 'ü', '7', guid])).document).toMatchObject({ a: 'x' });
+      const asked = server.emulator?.control.requests().find(({ text }) => text.includes('OPENJSON'))?.text ?? '';
+      server.emulator?.control.record(false);
+      const types = ['varchar(8000)', 'nvarchar(4000)', 'smallint', 'uniqueidentifier'];
+      for (const [i, type] of types.entries()) expect(asked).toContain(`k${i} ${type} '$.k${i}'`);
+      // A character that the column's code page has not is compared too, in Unicode.
+      expect(asked).toContain('CAST(t.[a] AS nvarchar(4000)) = k.n0');
+      // But for that, the column's side is left alone: a cast or collation there would read the whole table.
+      const [, on = ''] = asked.split(' ON ');
+      expect(on.match(/t\.\[\w\] = k\.k\d( COLLATE \w+)?(?= AND |\s*$|;|\n)/g)).toHaveLength(4);
+    },
+  );
 
   test('a scan tells every key, in pages', async () => {
     await server.table('dbo.pages', '(a int, b varchar(9), PRIMARY KEY (a, b))');

@@ -28,7 +28,7 @@ async function changed({ source, log }: { source: Source; log: ChangeLog }, from
 const horizonOf = async (log: ChangeLog) => (await log.poll(undefined, 0, [])).horizon;
 
 describe('what a client sends', () => {
-  test('nothing makes the database fail, and the connections stay usable', async () => {
+  test('C38, C98, T19: nothing makes the database fail, and the connections stay usable', async () => {
     const parts = await tables.table('parts', '(shop text, id bigint, PRIMARY KEY (shop, id))', {
       shop: 'text',
       id: 'bigint',
@@ -173,7 +173,7 @@ describe('which tables are refused, and what is said', () => {
     await expect(secret.source.check()).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
   });
 
-  test('without a primary key nothing is tracked', async () => {
+  test('T03: without a primary key nothing is tracked', async () => {
     await tables.db.query('CREATE TABLE heap (id int)');
     await expect(tables.db.query(`SELECT warmfeed.track('heap')`)).rejects.toThrow('has no primary key');
   });

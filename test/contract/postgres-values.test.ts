@@ -34,7 +34,12 @@ describe('values of PostgreSQL', () => {
     expect(JSON.stringify(rows)).toContain('German');
   });
 
-  describe.each(['UTC', 'Asia/Kolkata', 'America/St_Johns'])('in %s', (zone) => {
+  describe.each([
+    'UTC',
+    'Asia/Kolkata',
+    'America/St_Johns',
+    'Europe/Paris',
+  ])('C49, C51, T13, T16, T17: in %s', (zone) => {
     test.each(CASES)('$type $value is $json', async ({ column, json }) => {
       process.env['TZ'] = zone;
       const { source } = await tables.open('wide', { id: 'int' });
@@ -109,7 +114,7 @@ describe('odd tables', () => {
     expect(await source.scan({ limit: 1 })).toMatchObject({ keys: [[`it's "x"`]] });
   });
 
-  test('a row whose other columns are no JSON of jsonb is written and followed all the same', async () => {
+  test('T19: a row whose other columns are no JSON of jsonb is written and followed all the same', async () => {
     const { source, log } = await tables.table('raw', '(id date PRIMARY KEY, j json)', { id: 'date' });
     await tables.db.query(String.raw`INSERT INTO raw VALUES ('2026-11-25', '{"a": "\u0000"}')`);
     expect((await source.read(['2026-11-25'])).document).toEqual({ id: '2026-11-25', j: { a: '\u0000' } });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type CosmosEmulator, type Operation, startCosmosEmulator } from '../../local/cosmos/emulator.ts';
 import type { WarmfeedError } from '../../src/core/errors.ts';
 import { type Key, keyText } from '../../src/core/key.ts';
+import { floorAt } from '../../src/core/watermark.ts';
 import {
   type CosmosSource,
   cosmosKeyColumns,
@@ -18,7 +19,7 @@ const BOUND_MS = 700;
 interface World {
   readonly emulator: CosmosEmulator;
   readonly admin: CosmosClient;
-  container(id: string, paths: readonly string[]): Promise<Container>;
+  container(id: string, paths: readonly string[], defaultTtl?: number): Promise<Container>;
   source(
     container: string,
     partitionKey: readonly string[],
@@ -35,11 +36,12 @@ async function createWorld(): Promise<World> {
   return {
     emulator,
     admin,
-    async container(id, paths) {
+    async container(id, paths, defaultTtl) {
       const kind = paths.length > 1 ? PartitionKeyKind.MultiHash : PartitionKeyKind.Hash;
       const { container } = await database.containers.create({
         id,
         partitionKey: { paths: [...paths], kind, version: 2 },
+        ...(defaultTtl === undefined ? {} : { defaultTtl }),
       });
       return container;
     },
@@ -153,14 +155,14 @@ describe('Cosmos DB', () => {
     world.emulator.control.requests().filter((one) => one.operation === operation);
 
   describe('404', () => {
-    test('0: an absent item, with a position', async () => {
+    test('C92: 0: an absent item, with a position', async () => {
       await world.container('absent', ['/pk']);
       const read = await world.source('absent', ['/pk']).read(['p', 'a']);
       expect(read).toMatchObject({ document: undefined, asOf: 1n, version: 1n, partition: { ancestors: [] } });
       expect(read.partition.id).toMatch(/^[\w+-]{11}=\/[012]$/);
     });
 
-    test('1002: a lagging replica, not an absent item', async () => {
+    test('C92: 1002: a lagging replica, not an absent item', async () => {
       await world.container('lagging', ['/pk']);
       const source = world.source('lagging', ['/pk']);
       await source.read(['p', 'a']);
@@ -193,8 +195,7 @@ describe('Cosmos DB', () => {
     });
   });
 
-  // C96
-  describe('throttles', () => {
+  describe('C96: throttles', () => {
     test('a long one is told at once, without asking again', async () => {
       await world.container('throttled', ['/pk']);
       world.emulator.control.fault({ status: 429, retryAfterMs: 30_000, operation: 'read' });
@@ -220,8 +221,7 @@ describe('Cosmos DB', () => {
     });
   });
 
-  // C96
-  test('a refused connection fails within the bound, and names no host', async () => {
+  test('C96: a refused connection fails within the bound, and names no host', async () => {
     const closed = await startCosmosEmulator();
     await closed.close();
     const source = world.source('items', ['/pk'], { connectionString: closed.connectionString });
@@ -291,8 +291,7 @@ describe('Cosmos DB', () => {
     }
   });
 
-  // C92
-  test('check tells a partition key that is not the configured one', async () => {
+  test('C92: check tells a partition key that is not the configured one', async () => {
     await world.container('other-key', ['/country']);
     expect(await failure(world.source('other-key', ['/pk']).check())).toMatchObject({ code: 'SOURCE_REJECTED' });
     await world.source('other-key', ['/country']).check();
@@ -315,8 +314,7 @@ describe('Cosmos DB', () => {
     return keys;
   }
 
-  // T29
-  test('six values of a partition key are six items, with one id', async () => {
+  test('T29: six values of a partition key are six items, with one id', async () => {
     const container = await world.container('six', ['/pk']);
     const documents = [{}, { pk: null }, { pk: '' }, { pk: 0 }, { pk: false }, { pk: '0' }].map((pk, n) => ({
       id: 'a',
@@ -336,8 +334,7 @@ describe('Cosmos DB', () => {
     expect(requests('query')).toHaveLength(2);
   });
 
-  // T30
-  test('hierarchical keys, typed by value, with a part that is missing', async () => {
+  test('T30: hierarchical keys, typed by value, with a part that is missing', async () => {
     const container = await world.container('tree', ['/tenant', '/address/zip', '/n']);
     const keys = await expectSame(
       container,
@@ -372,8 +369,7 @@ describe('Cosmos DB', () => {
     ).toContainEqual([1, 'x y ']);
   });
 
-  // C34, C35, T26
-  describe('ids', () => {
+  describe('C34, C35, T26: ids', () => {
     const ids = [
       'kit 3/4',
       'q?x',
@@ -418,20 +414,46 @@ describe('Cosmos DB', () => {
     });
   });
 
-  test('system properties are stripped, what looks like them is not; `ttl` tells when the item will go', async () => {
+  test('system properties are stripped, what looks like them is not', async () => {
     const container = await world.container('properties', ['/pk']);
     await expectSame(
       container,
       ['/pk'],
       [{ z: 1, id: 'a', pk: 'p', _type: 'x', nested: { _rid: 'mine' }, 10: 1, 2: 1, ttl: 60 }],
     );
-    const { resource: { _ts: writtenAt } = { _ts: 0 } } = await container.item('a', 'p').read<{ _ts: number }>();
-    const source = world.source('properties', ['/pk']);
-    const expiresAt = (writtenAt + 60) * 1000;
-    expect(await source.read(['p', 'a'])).toMatchObject({ expiresAt });
-    expect(source.change((await feedOf(container))[0])).toMatchObject({ expiresAt });
-    await container.items.upsert({ id: 'b', pk: 'p', ttl: -1 });
-    expect(await source.read(['p', 'b'])).not.toHaveProperty('expiresAt');
+  });
+
+  test.each([
+    ['off', undefined, [undefined, undefined, undefined]],
+    ['on', -1, [60, undefined, undefined]],
+    ['100 s', 100, [60, undefined, 100]],
+  ] as const)('when an item will go: by its `ttl`, or by that of its container (%s)', async (name, byDefault, lives) => {
+    const id = `life-${name}`;
+    const container = await world.container(id, ['/pk'], byDefault);
+    const ttls = [{ ttl: 60 }, { ttl: -1 }, {}];
+    for (const [n, ttl] of ttls.entries()) await container.items.upsert({ id: String(n), pk: 'p', ...ttl });
+    const source = world.source(id, ['/pk']);
+    await source.ready();
+    const items = (await feedOf(container)) as Record<string, number>[];
+    const expected = lives.map((life, n) =>
+      life === undefined ? undefined : ((items[n]?.['_ts'] ?? 0) + life) * 1000,
+    );
+    const keys = ttls.map((_, n): Key => ['p', String(n)]);
+    const expiries = (answers: readonly { expiresAt?: number | undefined }[]) =>
+      answers.map(({ expiresAt }) => expiresAt);
+    expect(expiries(await Promise.all(keys.map((key) => source.read(key))))).toEqual(expected);
+    expect(expiries(await source.readMany(keys))).toEqual(expected);
+    expect(expiries(items.map((item) => source.change(item)))).toEqual(expected);
+    const { keys: found, expiresAt } = (await source.query?.({
+      text: 'SELECT * FROM c',
+      values: {},
+      partition: ['p'],
+      maxRows: 9,
+      continuation: undefined,
+    })) ?? { keys: [] };
+    expect(found).toHaveLength(3);
+    const times = expected.flatMap((time) => time ?? []);
+    expect(expiresAt).toBe(times.length === 0 ? undefined : Math.min(...times));
   });
 
   test('grouped reads: one query for a logical partition, point reads for single keys, at most 16 at once', async () => {
@@ -508,6 +530,43 @@ describe('Cosmos DB', () => {
     const answers = await world.source('pages', ['/pk'], { timeoutMs: 15_000 }).readMany(keys);
     expect(answers.map(({ document }) => document?.['id'])).toEqual(keys.map(([, id]) => id));
     expect(new Set(answers.map(({ asOf }) => asOf)).size).toBe(1);
+  });
+
+  describe('declared queries', () => {
+    const statement = { text: 'SELECT * FROM c WHERE c.pk = @pk', values: { pk: 'p' }, continuation: undefined };
+
+    test('short pages together are no more than the limit, and the next one goes on after them', async () => {
+      const container = await world.container('short', ['/pk']);
+      const ids = Array.from({ length: 7 }, (_, i) => `i${i}`);
+      for (const id of ids) await container.items.create({ id, pk: 'p', text: 'x'.repeat(900_000) });
+      const { query } = world.source('short', ['/pk'], { timeoutMs: 15_000 });
+      const asked = { ...statement, partition: ['p'], maxRows: 6 };
+      const first = await query?.(asked);
+      expect(first?.keys).toEqual(ids.slice(0, 6).map((id) => ['p', id]));
+      const second = await query?.({ ...asked, continuation: first?.continuation });
+      expect(second?.keys).toEqual([['p', 'i6']]);
+      expect(second?.continuation).toBeUndefined();
+    });
+
+    test.each([
+      { partition: ['p'] },
+      { partition: undefined },
+    ])('are tried again after a short throttle ($partition)', async ({ partition }) => {
+      await world.container(`throttled-query-${String(partition)}`, ['/pk']);
+      const { query } = world.source(`throttled-query-${String(partition)}`, ['/pk']);
+      world.emulator.control.fault({ status: 429, retryAfterMs: 5, operation: 'query', times: 2 });
+      expect((await query?.({ ...statement, partition, maxRows: 10 }))?.rows).toEqual([]);
+    });
+
+    test('are asked again until they reach the floor', async () => {
+      const container = await world.container('query-floor', ['/pk']);
+      const source = world.source('query-floor', ['/pk']);
+      const { asOf, partition } = await source.read(['p', 'a']);
+      const floor = floorAt(partition, asOf + 1n);
+      const asked = source.query?.({ ...statement, partition: ['p'], maxRows: 10 }, { floor });
+      await container.items.create({ id: 'a', pk: 'p' });
+      expect((await asked)?.keys).toEqual([['p', 'a']]);
+    });
   });
 
   test('a recreated container is another partition', async () => {

@@ -83,7 +83,7 @@ test('the very first calls wait for the first connection', async () => {
   expect([errors, readies()]).toEqual([[], 1]);
 });
 
-test('a server that cannot be reached: no throw, an error at once, one report', async () => {
+test('C134: a server that cannot be reached: no throw, an error at once, one report', async () => {
   const { store, connection, errors } = connect(`redis://:${encodeURIComponent(SECRET)}@127.0.0.1:${await freePort()}`);
   expect(await timed(store.get('a'))).toMatchObject({ error: unavailable });
   await connection.settled();
@@ -104,7 +104,7 @@ test('a server that accepts and says nothing: the first calls fail in bounded ti
   await until(() => errors.length > 0);
 });
 
-test('a server that is loading', async () => {
+test('C60: a server that is loading', async () => {
   const { store, errors } = connect(await fake('-LOADING Redis is loading the dataset in memory'));
   expect(await timed(store.get('a'))).toMatchObject({ error: unavailable });
   await sleep(300);
@@ -179,7 +179,7 @@ test('a server that hangs: the watchdog ends it, further calls fail at once', as
   await until(async () => connection.ready() && (await timed(store.get('a'))).error === undefined);
 });
 
-test('user, password and database are taken from the URL; a wrong password is reported without it', async () => {
+test('C134: user, password and database are taken from the URL; a wrong password is reported without it', async () => {
   const redis = await server({ args: ['--requirepass', SECRET] });
   const of = (password: string) => redis.url.replace('//', `//:${encodeURIComponent(password)}@`);
   const right = connect(`${of(SECRET)}/3`);
@@ -220,7 +220,7 @@ test('closing lets calls that were made end, and later ones fail', async () => {
   await connection.close();
 });
 
-test('TLS: an unknown issuer and a foreign host name are refused, the right one is taken', async () => {
+test('C134: TLS: an unknown issuer and a foreign host name are refused, the right one is taken', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'warmfeed-tls-'));
   atEnd.push(() => rmSync(dir, { recursive: true }));
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
@@ -252,4 +252,40 @@ test('TLS: an unknown issuer and a foreign host name are refused, the right one 
   expect(foreign.errors[0]?.message).toContain('does not match certificate');
   const toPlain = connect(`rediss://localhost:${plain.port}`);
   expect(await timed(toPlain.store.get('a'))).toMatchObject({ error: unavailable });
+});
+
+test('the order of calls is what one server keeps, and what is behind a proxy does not', async () => {
+  const { url } = await server();
+  const orders = (['NoCluster', 'EnterpriseCluster'] as const).map(
+    (clustering) => connect(url, { clustering }).store.ordered,
+  );
+  expect(orders).toEqual([true, false]);
+});
+
+test('a process that stood still itself takes no server for dead: what came in meanwhile is read first', async () => {
+  const { url } = await server();
+  const { store, errors } = connect(url, { socketTimeoutMs: 100 });
+  await store.remember('k', 'v');
+  for (let i = 0; i < 5; i++) {
+    const asked = store.recall('k');
+    // It has been sent, and its answer waits in the socket.
+    await new Promise(setImmediate);
+    const end = performance.now() + 250;
+    while (performance.now() < end);
+    expect(await asked).toBe('v');
+  }
+  expect(errors).toEqual([]);
+});
+
+test('and one that is silent while the process listens is given up in time, also after it has answered some', async () => {
+  const redis = await server();
+  const { store, connection } = connect(redis.url, { socketTimeoutMs: 200 });
+  await store.remember('k', 'v');
+  process.kill(redis.pid() ?? 0, 'SIGSTOP');
+  const { ms, error } = await timed(store.recall('k'));
+  process.kill(redis.pid() ?? 0, 'SIGCONT');
+  expect(error).toMatchObject(unavailable);
+  expect(ms).toBeGreaterThan(150);
+  await until(() => connection.ready());
+  expect(await store.recall('k')).toBe('v');
 });

@@ -34,6 +34,27 @@ export function leaseContract(bench: Bench): void {
   describe('get', () => {
     test('nothing there', async () => expect(await bench.store.get(fresh())).toBeUndefined());
 
+    test('of many at once each answers for its own key, also where something foreign is among them', async () => {
+      const keys = Array.from({ length: 70 }, fresh);
+      await Promise.all(keys.flatMap((key, i) => (i % 3 === 0 ? [load(key, { version: BigInt(i) })] : [])));
+      await bench.tested.poke(keys[1] ?? '', 'list');
+      const entries = await Promise.all(keys.map((key) => entryOf(key)));
+      expect(entries.map((entry) => entry && versionOf(entry))).toEqual(
+        keys.map((_, i) => (i % 3 === 0 ? BigInt(i) : undefined)),
+      );
+    });
+
+    test('reads take effect in the order issued, before and after other calls of their tick', async () => {
+      if (!bench.store.ordered) return;
+      const key = fresh();
+      await load(key);
+      const before = [bench.store.get(key), bench.store.get(fresh())];
+      const drop = bench.store.drop(key);
+      const after = bench.store.get(key);
+      await drop;
+      expect([(await before[0]) === undefined, await before[1], await after]).toEqual([false, undefined, undefined]);
+    });
+
     test('a value comes back as it was filled', async () => {
       const key = fresh();
       const body = new Uint8Array(300).map((_, i) => i);

@@ -139,7 +139,7 @@ describe('redis', () => {
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/s:secret|gen:list/);
   });
 
-  test('SCRIPT FLUSH goes unnoticed', async () => {
+  test('C63: SCRIPT FLUSH goes unnoticed', async () => {
     await everything();
     await on.admin.script('FLUSH');
     await everything();
@@ -180,7 +180,7 @@ describe('redis', () => {
     proxy.close();
   });
 
-  test('one failing key among 500 calls is the only failure', async () => {
+  test('T34: one failing key among 500 calls is the only failure', async () => {
     await on.admin.rpush('wf:r:dead:list', 'a');
     const letter = { source: 's', entity: 'e', key: 'k', version: '1', reason: 'r' };
     const results = await Promise.allSettled(
@@ -214,6 +214,14 @@ describe('redis', () => {
     expect(sent?.toSorted()).toEqual(['cmdstat_eval:calls=1', 'cmdstat_evalsha:calls=1']);
     await connection.close();
     proxy.close();
+  });
+
+  test('reads of one tick are one command, and one alone is a GET', async () => {
+    await on.admin.config('RESETSTAT');
+    await Promise.all(Array.from({ length: 32 }, () => store.get(fresh())));
+    await store.get(fresh());
+    const sent = (await on.admin.info('commandstats')).match(/cmdstat_m?get:calls=\d+/g);
+    expect(sent?.toSorted()).toEqual(['cmdstat_get:calls=1', 'cmdstat_mget:calls=1']);
   });
 
   test('large values', async () => {

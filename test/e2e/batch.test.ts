@@ -63,13 +63,13 @@ describe('batches of Cosmos DB items', () => {
     expect((await stack.get('entities/widget/us/b')).cacheStatus).toContain('; hit');
   });
 
-  it('gives the bytes that a single read gives', async () => {
+  it('C54: gives the bytes that a single read gives', async () => {
     await stack.widgets.items.upsert({ id: 'odd', region: 'eu', text: '\u2028 ü "\\', n: 1.5e300, a: [{}, null] });
     const single = await stack.get('entities/widget/eu/odd');
     expect((await batch([['eu', 'odd']])).text).toBe(`{"answers":[{"status":200,"body":${single.text}}]}`);
   });
 
-  it('none, and one column given as a scalar is an error of that key alone', async () => {
+  it('C38, C104: none, and one column given as a scalar is an error of that key alone', async () => {
     expect((await batch([])).text).toBe('{"answers":[]}');
     const mixed = itemsOf(
       await batch(['eu', ['eu', 'a'], ['eu'], ['eu', 7], ['eu', 'a\u0000b'], [{}, 'a'], [null, 'x']]),
@@ -91,7 +91,7 @@ describe('batches of Cosmos DB items', () => {
     await until(async () => (itemsOf(await batch([['eu', 'bad']]))[0]?.status === 200 ? true : undefined));
   });
 
-  it('what is malformed is refused whole, and says why', async () => {
+  it('C44: what is malformed is refused whole, and says why', async () => {
     const send = async (init: RequestInit) => (await stack.get('batch/widget', init)).status;
     const many = Array.from({ length: 501 }, (_, i) => ['eu', `k${i}`]);
     expect(await send(post(many))).toBe(400);
@@ -142,7 +142,7 @@ describe('batches of Cosmos DB items', () => {
     }
   });
 
-  it('Redis down: everything from the source', async () => {
+  it('C58: Redis down: everything from the source', async () => {
     await stack.redisServer.stop();
     const answer = await until(async () => {
       const found = await batch([
@@ -165,7 +165,7 @@ describe('batches of rows', () => {
   });
   afterAll(() => tables?.close());
 
-  it('500 keys, half of them warm; wrong types are their own failure; the table is asked once', async () => {
+  it('C98: 500 keys, half of them warm; wrong types are their own failure; the table is asked once', async () => {
     const keys = Array.from({ length: 499 }, (_, i) => ['eu', i % 2 === 0 ? i + 1 : String(i + 1)]);
     const answer = await tables.get('batch/part', post([...keys, ['eu', 'seven']]));
     const items = itemsOf(answer);

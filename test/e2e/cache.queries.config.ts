@@ -22,6 +22,10 @@ export default defineCache({
       onChange: 'evict',
       tags: (row) => [`shop:${String(row['shop'])}`],
     }),
+    note: entity({
+      source: postgres({ connection: 'POSTGRES', table: 'notes', key: { id: 'int' } }),
+      ttl: '1h',
+    }),
   },
   queries: {
     widgetsOfRegion: query({
@@ -39,6 +43,21 @@ export default defineCache({
       tags: ({ color }) => [`color:${String(color)}`],
       ttl: '1h',
       limit: 50,
+    }),
+    ranked: query({
+      of: 'widget',
+      text: 'SELECT * FROM c WHERE c.region = @region ORDER BY c.rank',
+      params: { region: 'string' },
+      partition: ({ region }) => [region ?? null],
+      tags: ({ region }) => [`region:${String(region)}`],
+      ttl: '1h',
+    }),
+    partsNamed: query({
+      of: 'part',
+      text: 'SELECT * FROM parts WHERE name = @name',
+      params: { name: 'string' },
+      anyChange: true,
+      ttl: '1h',
     }),
     partsOfShop: query({
       of: 'part',
@@ -58,6 +77,12 @@ export default defineCache({
       ttl: '1h',
     }),
     slow: query({ of: 'part', text: 'SELECT note_call() AS n', anyChange: true, ttl: '1h' }),
+    partsAndNotes: query({
+      of: ['part', 'note'],
+      text: 'SELECT (SELECT count(*) FROM parts) + (SELECT count(*) FROM notes) AS n',
+      anyChange: true,
+      ttl: '1h',
+    }),
     partCount: query({ of: 'part', text: 'SELECT count(*) AS n FROM parts', anyChange: true, ttl: '1h' }),
   },
 });

@@ -1,5 +1,6 @@
-// Ranges and preconditions of content compared with `send`, the file server behind Express, over random requests for the
-// same bytes with the same Last-Modified. What is decided otherwise on purpose is in `decidedOtherwise`.
+// Content compared with kept implementations over random requests: ranges and preconditions with `send`, the file server
+// behind Express, for the same bytes with the same Last-Modified (what is decided otherwise on purpose is in
+// `decidedOtherwise`); variants with `negotiator`, of those that there are; Cache-Status with `structured-headers`.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, utimesSync, writeFileSync } from 'node:fs';
@@ -8,9 +9,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import Negotiator from 'negotiator';
 import send from 'send';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { askRaw, type RawAnswer, startAzurite } from '../support/azurite.ts';
+import { cacheStatusOf } from '../support/cache-status.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 
 const SIZES = [0, 1, 100, 5000];
@@ -109,7 +112,7 @@ function decidedOtherwise(wanted: Record<string, unknown>, size: number, own: Ra
   return undefined;
 }
 
-it('answers as send does', async () => {
+it('C03, C09, C11, C13: answers as send does', async () => {
   const met = new Map<string, number>();
   let same = 0;
   await fc.assert(
@@ -117,6 +120,7 @@ it('answers as send does', async () => {
       const { etag, modified } = ours.get(size) ?? { etag: '', modified: 0 };
       const own = await askRaw(`${urls.ours}/${size}.bin`, headersFor(wanted, etag, modified));
       const other = await askRaw(`${urls.theirs}/${size}.bin`, headersFor(wanted, theirs.get(size) ?? '', modified));
+      cacheStatusOf(own.headers['cache-status'] ?? '');
       const reason = decidedOtherwise(wanted, size, own, other);
       if (reason !== undefined) {
         met.set(reason, (met.get(reason) ?? 0) + 1);
@@ -137,3 +141,52 @@ it('answers as send does', async () => {
   expect(same).toBeGreaterThan(300);
   console.log(`${same} the same;`, Object.fromEntries(met));
 });
+
+/** Which variants lie beside the original. */
+const VARIANTS = { none: [], br: ['br'], gz: ['gzip'], both: ['br', 'gzip'] } as const;
+type Name = keyof typeof VARIANTS;
+const weight = fc.oneof(
+  fc.constantFrom('', ';q=1', ';q=0', '; q=0.5', ';q=0.5', ';Q=0.001', ' ; q=1.000'),
+  fc.nat(999).map((n) => `;q=0.${String(n).padStart(3, '0')}`),
+);
+const coding = fc.constantFrom('br', 'gzip', 'identity', '*', 'deflate', 'zstd', 'BR', 'x-other');
+const acceptEncoding = fc
+  .array(
+    fc.tuple(coding, weight).map(([name, q]) => `${name}${q}`),
+    { maxLength: 4 },
+  )
+  .map((members) => members.join(', '));
+
+it('C16, C17: negotiates as negotiator does', async () => {
+  for (const [name, there] of Object.entries(VARIANTS)) {
+    await azurite.put(`n/${name}.txt`, 'identity');
+    for (const variant of there) await azurite.put(`n/${name}.txt.${variant === 'br' ? 'br' : 'gz'}`, variant);
+  }
+  const names = Object.keys(VARIANTS) as Name[];
+  const reached = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...names), acceptEncoding, async (name, field) => {
+      const own = await askRaw(`${urls.ours}/n/${name}.txt`, { 'accept-encoding': field });
+      const negotiator = new Negotiator({ headers: { 'accept-encoding': field } }) as unknown as Preferring;
+      const [best] = negotiator.encodings([...VARIANTS[name], 'identity'], { preferred: ['br', 'gzip', 'identity'] });
+      reached.add(`${name} ${best}`);
+      expect(own.headers['vary']).toBe('Accept-Encoding');
+      expect([own.status, own.headers['content-encoding']]).toEqual(
+        best === undefined ? [406, undefined] : [200, best === 'identity' ? undefined : best],
+      );
+      if (best !== undefined) expect(own.body.toString()).toBe(best);
+    }),
+    {
+      numRuns: 400,
+      examples: names.flatMap((name) =>
+        ['*;q=0', 'identity', 'br', 'gzip'].map((field) => [name, field] as [Name, string]),
+      ),
+    },
+  );
+  expect(reached.size).toBe(12);
+});
+
+/** What its types do not know yet. */
+interface Preferring {
+  encodings(available: string[], options: { preferred: string[] }): string[];
+}

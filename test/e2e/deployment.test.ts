@@ -40,7 +40,7 @@ describe('old and new deployments on one Redis', () => {
 });
 
 describe('two apps, each with its own cache on one Redis', () => {
-  it('both get every change, and neither takes the positions of the other for lost ones', async () => {
+  it('C131: both get every change, and neither takes the positions of the other for lost ones', async () => {
     const lost: string[] = [];
     const warn = console.warn;
     console.warn = (...parts: unknown[]) => void lost.push(parts.join(' '));

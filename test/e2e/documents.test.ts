@@ -47,8 +47,12 @@ async function threeWays(region: string, id: string) {
     const answer = await stack.get(path);
     return answer.cacheStatus.includes('; hit') ? answer : undefined;
   });
-  await stack.redis.del(`wf:warmfeed:c:{widget/${region}/${id}}`);
-  const miss = await stack.get(path);
+  // The feed may still bring the write that a reader was faster to cache.
+  const miss = await until(async () => {
+    await stack.redis.del(`wf:warmfeed:c:{widget/${region}/${id}}`);
+    const answer = await stack.get(path);
+    return answer.cacheStatus.includes('fwd=miss') ? answer : undefined;
+  });
   const hit = await stack.get(path);
   return { refreshed, miss, hit };
 }
@@ -72,12 +76,11 @@ describe('documents that are hard', () => {
       '{"id":"n4","region":"hard","a":null,"b":"","c":"null","d":"undefined","e":0,"f":false,"g":[],"h":{}}',
     ],
     ['deep nesting', `{"id":"n5","region":"hard","deep":${'['.repeat(120)}1${']'.repeat(120)}}`],
-  ])('C47, C57: %s are the same, byte for byte, on a miss, a hit and after a refresh', async (_, text) => {
+  ])('C47, C57, T13, T19, T25: %s are the same, byte for byte, on a miss, a hit and after a refresh', async (_, text) => {
     expect([200, 201]).toContain(await writeRaw('hard', text));
     const { id } = JSON.parse(text) as { id: string };
     const { refreshed, miss, hit } = await threeWays('hard', id);
     expect(miss.status).toBe(200);
-    expect(miss.cacheStatus).toContain('fwd=miss');
     expect(hit.cacheStatus).toContain('; hit');
     expect(hit.text).toBe(miss.text);
     expect(refreshed.text).toBe(miss.text);
@@ -116,6 +119,35 @@ describe('documents that are hard', () => {
     for (const id of ids) {
       await until(async () => ((await stack.get(`entities/widget/large/${id}`)).json['n'] === 2 ? true : undefined));
     }
+  });
+
+  it('C90: a page of 20 MB: the few that are cached follow, and so does what comes after it', async () => {
+    const warm = ['h1', 'h7', 'h15'];
+    const update = (n: number, length: number) =>
+      Promise.all(
+        Array.from({ length: 16 }, (_, i) =>
+          stack.widgets.items.upsert({ id: `h${i}`, region: 'huge', n, text: 'x'.repeat(length) }),
+        ),
+      );
+    await update(1, 10);
+    for (const id of warm) {
+      await until(async () =>
+        (await stack.get(`entities/open/huge/${id}`)).cacheStatus.includes('; hit') ? true : undefined,
+      );
+    }
+    await update(2, 1_300_000);
+    await stack.widgets.items.upsert({ id: 'after', region: 'huge', n: 1 });
+    for (const id of warm) {
+      await until(
+        async () => ((await stack.get(`entities/open/huge/${id}`)).json['n'] === 2 ? true : undefined),
+        20_000,
+      );
+    }
+    await until(async () =>
+      (await stack.get('entities/widget/huge/after', { headers: { 'cache-control': 'only-if-cached' } })).status === 200
+        ? true
+        : undefined,
+    );
   });
 
   it('a transaction larger than a page: all of it has one position, and all of it arrives', async () => {

@@ -62,7 +62,7 @@ describe('a feed that is not what it should be', () => {
     }
   };
 
-  it('a lease container with another key than /id: told by host, readiness and log; nothing stays old', async () => {
+  it('C133: a lease container with another key than /id: told by host, readiness and log; nothing stays old', async () => {
     await stack.host.close();
     await stack.database.container('leases').delete();
     await makeLeases('/somethingElse');

@@ -119,7 +119,7 @@ describe('Azure SQL', () => {
     await stack.gone('entities/good/eu/2');
   });
 
-  it('a primary key that is changed: both keys follow', async () => {
+  it('T06: a primary key that is changed: both keys follow', async () => {
     await insert('eu', 3, 'cog', 3);
     await stack.shows('entities/good/eu/3', good('eu', 3, 'cog', '3'));
     await run('UPDATE dbo.goods SET id = 33 WHERE id = 3');
@@ -217,7 +217,7 @@ describe('Azure SQL', () => {
     expect((await stack.get('queries/goodsOfShop?shop=x&least=one')).status).toBe(400);
   });
 
-  it('keys are typed: one canonical key, and what does not parse is 400', async () => {
+  it('C98, T23: keys are typed: one canonical key, and what does not parse is 400', async () => {
     await run(`INSERT INTO dbo.notes VALUES ('6F9619FF-8B86-D011-B42D-00C04FC964FF', 1)`);
     const upper = await stack.get('entities/note/6F9619FF-8B86-D011-B42D-00C04FC964FF');
     expect(upper.json).toEqual({ id: '6f9619ff-8b86-d011-b42d-00c04fc964ff', n: 1 });

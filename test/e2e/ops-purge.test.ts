@@ -174,7 +174,7 @@ describe('POST /ops/purge', () => {
     expect((await purge({ tags: ['x'.repeat(2 ** 20)], mode: 'drop' })).status).toBe(413);
   });
 
-  it('a tag may have commas, quotes, regular expressions and other scripts', async () => {
+  it('T36: a tag may have commas, quotes, regular expressions and other scripts', async () => {
     for (const color of ['a,b', '"x"', '.*', 'ü日本']) {
       await stack.widgets.items.upsert({ id: 'odd', region: 'eu', color });
       await until(async () => {
@@ -184,5 +184,51 @@ describe('POST /ops/purge', () => {
       expect((await purge({ tags: [`color:${color}`], mode: 'drop' })).status).toBe(200);
       expect([color, await verdict('widget/eu/odd')]).toEqual([color, 'purged']);
     }
+  });
+
+  /** Written, and cached on both instances as it is now. */
+  const write = async (id: string, color: string) => {
+    await stack.widgets.items.upsert({ id, region: 'eu', color });
+    await until(async () => {
+      const { json } = await stack.get(`entities/widget/eu/${id}`);
+      return json['color'] === color && (await verdict(`widget/eu/${id}`)) === 'live' ? true : undefined;
+    });
+    await hit(`entities/widget/eu/${id}`);
+  };
+
+  it('T36: a tag is that tag, not what it begins or what a pattern would match', async () => {
+    await write('under', '/items/1');
+    for (const tag of ['color:/items', 'color:/items/', 'color:.*', 'color:%', 'COLOR:/items/1', 'color:/items/1 ']) {
+      await purge({ tags: [tag], mode: 'drop' });
+      expect([tag, await verdict('widget/eu/under')]).toEqual([tag, 'live']);
+    }
+    await purge({ tags: ['color:/items/1'], mode: 'drop' });
+    expect(await verdict('widget/eu/under')).toBe('purged');
+  });
+
+  it('T37: an item whose tag changed is purged by the new one, and the old one brings nothing back', async () => {
+    await write('moved', 'before');
+    await write('moved', 'after');
+    await purge({ tags: ['color:before'], mode: 'drop' });
+    expect(await verdict('widget/eu/moved')).toBe('live');
+    expect((await stack.get('entities/widget/eu/moved')).json['color']).toBe('after');
+    await purge({ tags: ['color:after'], mode: 'drop' });
+    expect(await how('entities/widget/eu/moved')).toBe('fwd=miss');
+    expect((await stack.get('entities/widget/eu/moved')).json['color']).toBe('after');
+  });
+
+  it('T40: what was purged is cached again, also when it had just been cached', async () => {
+    await write('again', 'often');
+    for (let round = 0; round < 5; round++) {
+      await purge({ tags: ['color:often'], mode: 'drop' });
+      expect(await how('entities/widget/eu/again')).toBe('fwd=miss');
+      await hit('entities/widget/eu/again');
+    }
+  });
+
+  it('nothing of all that went through the keys of Redis', async () => {
+    const stats = await stack.redis.info('commandstats');
+    expect(stats).toContain('cmdstat_get:');
+    expect(stats).not.toMatch(/cmdstat_(keys|scan|hscan|sscan|zscan|flushall|flushdb)/);
   });
 });

@@ -112,6 +112,7 @@ describe('the package in a host', () => {
     expect(stack.host.loadError).toBeUndefined();
     expect(stack.host.functions.map(({ name }) => name).toSorted()).toEqual(
       [
+        'audit',
         'batch',
         'changes-postgres-POSTGRES',
         'changes-shop-airports',
@@ -133,10 +134,15 @@ describe('the package in a host', () => {
         'ops-source',
         'ops-sources',
         'ops-stats',
+        'ops-warm',
+        'ops-warm-job',
+        'ops-warm-turn',
         'queries',
         'session',
         'session-touch',
         'sessions',
+        'warm',
+        'watch-failovers',
         'watch-feeds',
       ].toSorted(),
     );
@@ -153,7 +159,7 @@ describe('the package in a host', () => {
     await until(async () => ((await stack.get('entities/airport/FR/CDG')).json['n'] === 2 ? true : undefined));
   });
 
-  it('%2F is part of a key, which only the raw path tells; %2f too; / separates', async () => {
+  it('C29: %2F is part of a key, which only the raw path tells; %2f too; / separates', async () => {
     const found: [string, Answer][] = [];
     for (const path of ['x%2Fy/ab', 'x%2fy/ab']) found.push([path, await stack.get(`entities/airport/${path}`)]);
     for (const [path, answer] of found) expect([path, answer.status, answer.json['n']]).toEqual([path, 200, 2]);

@@ -46,7 +46,7 @@ describe('PostgreSQL', () => {
     await stack.shows('entities/part/eu/2', 404);
   });
 
-  it('a primary key that is changed: both keys follow', async () => {
+  it('T06: a primary key that is changed: both keys follow', async () => {
     await stack.db.query(insert, ['eu', 3, 'cog', 3]);
     await stack.shows('entities/part/eu/3', part('eu', 3, 'cog', '3'));
     await stack.db.query(`UPDATE parts SET id = 33 WHERE id = 3`);
@@ -128,7 +128,7 @@ describe('PostgreSQL', () => {
     await until(async () => ((await stack.get('entities/part/eu/8')).json['name'] === 'five' ? true : undefined));
   });
 
-  it('keys are typed: one canonical key, and what does not parse is 400', async () => {
+  it('C98, T19: keys are typed: one canonical key, and what does not parse is 400', async () => {
     await stack.db.query(`INSERT INTO logs VALUES ('6f9619ff-8b86-d011-b42d-00c04fc964ff', 1)`);
     const upper = await stack.get('entities/log/6F9619FF-8B86-D011-B42D-00C04FC964FF');
     expect(upper.json).toEqual({ id: '6f9619ff-8b86-d011-b42d-00c04fc964ff', n: 1 });

@@ -21,7 +21,8 @@ describe('queries', () => {
     db = new pg.Client(url);
     await db.connect();
     await db.query(
-      `CREATE TABLE parts (shop text, id int, name text, n bigint, price numeric(12, 2), PRIMARY KEY (shop, id))`,
+      `CREATE TABLE notes (id int PRIMARY KEY);
+       CREATE TABLE parts (shop text, id int, name text, n bigint, price numeric(12, 2), PRIMARY KEY (shop, id))`,
     );
     await db.query(
       `CREATE TABLE calls (at timestamptz DEFAULT now());
@@ -29,7 +30,7 @@ describe('queries', () => {
          BEGIN INSERT INTO calls DEFAULT VALUES; PERFORM pg_sleep(0.3); RETURN 1; END $$`,
     );
     await db.query(MIGRATION);
-    await db.query(`SELECT warmfeed.track('parts')`);
+    await db.query(`SELECT warmfeed.track('parts'), warmfeed.track('notes')`);
     stack = await startStack({
       configuration: CONFIGURATION,
       ranges: 3,
@@ -103,6 +104,19 @@ describe('queries', () => {
       }
     });
 
+    it('C94: ORDER BY passes over items without the property, on a miss and a hit, until they have it', async () => {
+      for (const [id, rank] of Object.entries({ a: 2, b: undefined, c: 1, d: undefined, e: 3 })) {
+        await stack.widgets.items.upsert({ id, region: 'ranked', ...(rank === undefined ? {} : { rank }) });
+      }
+      const path = 'queries/ranked?region=ranked';
+      const first = await shows(path, ['c', 'a', 'e']);
+      expect((await hit(path)).text).toBe(first.text);
+      await stack.widgets.items.upsert({ id: 'b', region: 'ranked', rank: 0 });
+      await shows(path, ['b', 'c', 'a', 'e']);
+      await stack.widgets.items.upsert({ id: 'c', region: 'ranked' });
+      await shows(path, ['b', 'a', 'e']);
+    });
+
     it('goes on after its limit, where one partition answers', async () => {
       for (let i = 0; i < 5; i++) await stack.widgets.items.upsert({ id: `p${i}`, region: 'big', color: 'grey' });
       const all = await shows('queries/widgetsOfRegion?region=big', ['p0', 'p1', 'p2', 'p3', 'p4']);
@@ -135,7 +149,17 @@ describe('queries', () => {
       await shows(path, []);
     });
 
-    it('a count is made old by any change', async () => {
+    it('C31: a plus in a parameter is a space, %2B a plus: other rows, other entries', async () => {
+      await db.query(insert, ['plus', 80, '+15550100', 1]);
+      await db.query(insert, ['plus', 81, ' 15550100', 1]);
+      await shows('queries/partsNamed?name=%2B15550100', [80]);
+      for (const space of ['+', '%20']) await shows(`queries/partsNamed?name=${space}15550100`, [81]);
+      expect(idsOf(await hit('queries/partsNamed?name=%2B15550100'))).toEqual([80]);
+      expect(idsOf(await hit('queries/partsNamed?name=+15550100'))).toEqual([81]);
+      expect(await stack.redis.keys('*{query/partsNamed/*')).toHaveLength(2);
+    });
+
+    it('C49: a count is made old by any change', async () => {
       const count = async () => rowsOf(await stack.get('queries/partCount'))[0]?.['n'];
       const before = Number(await count());
       await hit('queries/partCount');
@@ -152,6 +176,16 @@ describe('queries', () => {
         return found.status === 200 && idsOf(found).length === 2 ? found : undefined;
       });
       expect(answer.cacheStatus).toContain('; hit');
+    });
+
+    it('is followed by all that it is made of, or lives for its ttl', async () => {
+      const both = 'queries/partsAndNotes';
+      expect((await hit(both)).cacheStatus).toContain('detail=fenced');
+      const before = Number(rowsOf(await hit(both))[0]?.['n']);
+      await db.query('INSERT INTO notes VALUES (1)');
+      await until(async () => (Number(rowsOf(await stack.get(both))[0]?.['n']) === before + 1 ? true : undefined));
+      await db.query('ALTER TABLE notes DISABLE TRIGGER warmfeed_row');
+      await until(async () => ((await hit(both)).cacheStatus.includes('detail=leased') ? true : undefined));
     });
 
     it('TRUNCATE, and a lost checkpoint, make results old', async () => {
@@ -193,7 +227,7 @@ describe('queries', () => {
     });
   });
 
-  it('bad input is 400 and names the parameter', async () => {
+  it('C38, C46: bad input is 400 and names the parameter', async () => {
     const cases: [string, string][] = [
       ['queries/partsOfShop?shop=eu', 'least'],
       ['queries/partsOfShop?shop=eu&least=x', 'least'],
@@ -213,14 +247,27 @@ describe('queries', () => {
       expect([path, answer.status]).toEqual([path, 400]);
       expect(answer.json['detail']).toContain(name);
     }
+    for (const value of ['%ff', 'a%ED%A0%80', '100%']) {
+      expect((await stack.get(`queries/partsNamed?name=${value}`)).json['detail']).toContain('name is not valid');
+    }
     const keys = await stack.redis.keys('*partsOfShop*x*');
     expect(keys).toEqual([]);
     expect((await stack.get('queries/nothing')).status).toBe(404);
-    expect((await stack.get('queries/partCount', { method: 'POST' })).status).toBe(405);
     const injected = await stack.get(
       `queries/partsOfShop?shop=${encodeURIComponent(`'; DROP TABLE parts; --`)}&least=1`,
     );
     expect(injected.json).toEqual({ rows: [] });
     expect((await stack.get('queries/partCount')).status).toBe(200);
+  });
+
+  it('C40: HEAD is GET without a body, another method is 405', async () => {
+    const answered = await hit('queries/partCount');
+    const head = await stack.get('queries/partCount', { method: 'HEAD' });
+    expect([head.status, head.text, head.headers.get('etag')]).toEqual([200, '', answered.headers.get('etag')]);
+    expect(head.headers.get('content-length')).toBe(String(answered.text.length));
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      const refused = await stack.get('queries/partCount', { method });
+      expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    }
   });
 });

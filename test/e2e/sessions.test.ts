@@ -168,7 +168,7 @@ describe('ids', () => {
     expect(await stack.redis.dbsize()).toBe(before);
   });
 
-  it('are made by the server, whatever the client sends', async () => {
+  it('C116: are made by the server, whatever the client sends', async () => {
     const id = freshId();
     const made = await ask('POST', 'sessions', { id, body: '{"sessionId":"mine"}', headers: { cookie: `sid=${id}` } });
     expect(made.headers.get('x-session-id')).not.toBe(id);
@@ -272,7 +272,7 @@ describe('bad requests', () => {
     ['blanks', '  \n', /empty/],
   ];
 
-  it.each(bodies)('%s is 400, and says so', async (_, body, says) => {
+  it.each(bodies)('C44: %s is 400, and says so', async (_, body, says) => {
     const { id } = await create({ a: 1 });
     const answers = [
       await ask('POST', 'sessions', { body }),
@@ -288,7 +288,7 @@ describe('bad requests', () => {
     expect((await asked('GET', id)).text).toBe('{"a":1}');
   });
 
-  it('an empty body is 400 where there must be one', async () => {
+  it('C44: an empty body is 400 where there must be one', async () => {
     const { id } = await create({ a: 1 });
     for (const method of ['PUT', 'PATCH']) {
       const type = method === 'PUT' ? JSON_TYPE : PATCH_TYPE;
@@ -296,7 +296,7 @@ describe('bad requests', () => {
     }
   });
 
-  it('100,000 levels are refused, and fast', async () => {
+  it('C44: 100,000 levels are refused, and fast', async () => {
     const answer = await ask('POST', 'sessions', { body: '['.repeat(100_000) });
     expect(answer.status).toBe(413);
   });
@@ -307,7 +307,7 @@ describe('bad requests', () => {
     'application/json; utf-8',
     'application/jsonp',
     'application/x-www-form-urlencoded',
-  ])('%s is 415', async (type) => {
+  ])('C44: %s is 415', async (type) => {
     const { id } = await create({ a: 1 });
     const made = await ask('POST', 'sessions', { body: '{}', type });
     expect([made.status, made.headers.get('accept')]).toEqual([415, JSON_TYPE]);
@@ -326,7 +326,7 @@ describe('bad requests', () => {
     expect([encoded.status, codeOf(encoded)]).toEqual([415, 'unsupported-encoding']);
   });
 
-  it('C46: a body that the host drops is 411, not an empty session', async () => {
+  it('C44: a body that the host drops is 411, not an empty session', async () => {
     const status = await new Promise((resolve, reject) => {
       const headers = { 'content-type': JSON_TYPE, 'transfer-encoding': 'chunked' };
       const sent = send(`${stack.host.url}/api/sessions`, { method: 'POST', headers }, ({ statusCode }) =>
@@ -478,6 +478,8 @@ describe('sessions of a subject', () => {
     for (const method of ['GET', 'DELETE']) {
       expect((await ask(method, 'sessions')).status).toBe(400);
       expect((await ask(method, 'sessions?subject=')).status).toBe(400);
+      // Not the sessions of one who is called "ann,bob".
+      expect((await ask(method, 'sessions?subject=ann&subject=bob')).json['detail']).toContain('subject is repeated');
     }
     expect(await list('nobody')).toEqual({ count: 0, sessions: [] });
   });

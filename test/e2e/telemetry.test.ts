@@ -104,7 +104,7 @@ it('every metric and span stands in docs/telemetry.md, and only those', () => {
   const code = sources.join('\n');
   const named = [
     ...[...code.matchAll(/(?:counter|histogram)\('([\w.]+)'/g)].map((match) => `warmfeed.${match[1]}`),
-    ...[...code.matchAll(/'(warmfeed\.(?:reads|breaker\.state|source\.read(?:-many)?|changes))'/g)].map(
+    ...[...code.matchAll(/'(warmfeed\.(?:reads|breaker\.state|source\.(?:read|read-many|query)|changes))'/g)].map(
       (match) => match[1] ?? '',
     ),
     ...[...code.matchAll(/=> span\('(\w+)'/g)].map((match) => `warmfeed.redis.${match[1]}`),

@@ -26,7 +26,26 @@ describe('a row of every type', () => {
     await stack?.close();
   });
 
-  it('is the same on a miss, a hit, a reload and a refresh', async () => {
+  it('C54: is the same in a batch, cold and warm', async () => {
+    for (const id of [8, 9]) await stack.db.query(insertInto('wide', String(id), CASES));
+    for (const id of [8, 9]) {
+      await until(async () => {
+        const answer = await stack.get(`entities/wide/${id}`, { headers: { 'cache-control': 'only-if-cached' } });
+        return answer.status === 200 ? true : undefined;
+      });
+    }
+    await stack.redis.del('wf:warmfeed:c:{wide/8}');
+    const answer = await stack.get('batch/wide', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"keys":[[8],[9],[8]]}',
+    });
+    expect(answer.cacheStatus).toMatch(/fwd=partial; detail=".*1 hit/);
+    const items = [8, 9, 8].map((id) => `{"status":200,"body":${bodyOf(CASES, `"id":${id}`)}}`);
+    expect(answer.text).toBe(`{"answers":[${items.join(',')}]}`);
+  });
+
+  it('C54: is the same on a miss, a hit, a reload and a refresh', async () => {
     await stack.stopHost();
     await stack.db.query(insertInto('wide', '1', CASES));
     await stack.startHost();

@@ -115,7 +115,7 @@ describe('the storage', () => {
     }
   });
 
-  it('asked for large blobs reads one after the other, and refuses no one whose turn comes', async () => {
+  it('C126: asked for large blobs reads one after the other, and refuses no one whose turn comes', async () => {
     await azurite.put('many.png', randomBytes(100_000));
     await ask('many.png');
     azurite.taken();

@@ -1,26 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startHostProcess } from '../support/host-process.ts';
 import { startSlowProxy } from '../support/proxies.ts';
 import { type Stack, startStack, until } from '../support/stack.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../local/host/main.ts');
 const BARE_BYTES = 36;
 
-/** The app in a process of its own, which can be killed. */
-async function spawnHost(stack: Stack, settings: Record<string, string>): Promise<ChildProcess> {
-  const file = join(stack.root, 'child.settings.json');
-  writeFileSync(file, JSON.stringify({ IsEncrypted: false, Values: { ...stack.settings, ...settings } }));
-  const child = spawn(process.execPath, [MAIN, '--root', stack.root, '--port', '0', '--settings', file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await until(() => (output.includes('Host started') ? true : undefined));
-  return child;
-}
+const spawnHost = (stack: Stack, settings: Record<string, string>) =>
+  startHostProcess({ root: stack.root, settings: { ...stack.settings, ...settings } });
 
 describe('a process', () => {
   let stack: Stack;
@@ -48,7 +34,7 @@ describe('a process', () => {
       const sizes = await Promise.all(ids.map((id) => stack.redis.strlen(record(id))));
       return sizes.some((size) => size === BARE_BYTES) ? true : undefined;
     }, 20_000);
-    child.kill('SIGKILL');
+    await child.end('SIGKILL');
     slow.close();
 
     await stack.restart();
@@ -63,9 +49,7 @@ describe('a process', () => {
   it('stops cleanly on SIGTERM: leases are given back and the next one goes on at once', async () => {
     await stack.host.close();
     const child = await spawnHost(stack, {});
-    const ended = new Promise<number | null>((done) => child.once('exit', done));
-    child.kill('SIGTERM');
-    expect(await ended).toBe(0);
+    expect(await child.end('SIGTERM')).toBe(0);
     await stack.restart();
     await stack.widgets.items.upsert({ id: 'after', region: 'eu', n: 1 });
     await until(async () =>

@@ -127,9 +127,9 @@ describe('Redis', () => {
     await hitOf('entities/widget/eu/v1', 1);
   });
 
-  it('I10: every key has a TTL but for watermarks, generations and dead letters', async () => {
+  it('I10: every key has a TTL but for watermarks, generations, marks and dead letters', async () => {
     for (const key of await stack.redis.keys('*')) {
-      const lives = /:(hw:|feed:|gen$|dead$)/.test(key);
+      const lives = /:(hw:|feed:|shard:|gen$|dead$)/.test(key);
       expect([key, (await stack.redis.pttl(key)) > 0]).toEqual([key, !lives]);
     }
   });

@@ -1,44 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type HostProcess, startHostProcess } from '../support/host-process.ts';
 import { get, type Stack, startStack, until } from '../support/stack.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../local/host/main.ts');
-
 let stack: Stack;
-const children: ChildProcess[] = [];
+const hosts: HostProcess[] = [];
 beforeAll(async () => {
   stack = await startStack({
     configuration: new URL('../e2e/sessions.durable.config.ts', import.meta.url).pathname,
   });
 });
-afterEach(() => {
+afterEach(async () => {
   stack.emulator.control.reset();
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const host of hosts.splice(0)) await host.end('SIGKILL');
 });
 afterAll(() => stack?.close());
 
-/** The app in a process of its own. */
-async function spawnHost() {
-  const file = join(stack.root, 'child.settings.json');
-  writeFileSync(file, JSON.stringify({ IsEncrypted: false, Values: stack.settings }));
-  const child = spawn(process.execPath, [MAIN, '--root', stack.root, '--port', '0', '--settings', file], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const url = await until(() => /Host started on (\S+)/.exec(output)?.[1], 30_000);
-  await until(async () => ((await ask(url, 'GET', 'nobody-has-this-id-here')).status === 404 ? true : undefined));
-  const end = async (signal: NodeJS.Signals) => {
-    const exit = once(child, 'exit');
-    child.kill(signal);
-    await exit;
-  };
-  return { url, end };
+async function spawnHost(): Promise<HostProcess> {
+  const host = await startHostProcess(stack);
+  hosts.push(host);
+  const probe = () => ask(host.url, 'GET', 'nobody-has-this-id-here');
+  await until(async () => ((await probe()).status === 404 ? true : undefined));
+  return host;
 }
 
 function ask(url: string, method: string, id: string, body?: object) {

@@ -46,10 +46,16 @@ interface View {
   readonly value: Entry | undefined;
 }
 
-interface Slot {
+export interface Slot {
   /** Anything but bytes stands for a Redis type that is no string. */
   readonly content: Uint8Array | 'list';
   readonly expiresAt: number;
+}
+
+/** All that lies under one key. */
+export interface Saved {
+  readonly slot: Slot | undefined;
+  readonly hash: ReadonlyMap<string, string> | undefined;
 }
 
 export interface MemoryStoreOptions {
@@ -69,6 +75,8 @@ export interface MemoryStore extends Store {
   ttl(key: string): number;
   /** Loses one key, or everything. */
   lose(key?: string): void;
+  save(key: string): Saved;
+  restore(key: string, saved: Saved): void;
 }
 
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
@@ -318,6 +326,12 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       }
       slots.clear();
       hashes.clear();
+    },
+    save: (key) => ({ slot: slots.get(key), hash: hashes.has(key) ? new Map(hashes.get(key)) : undefined }),
+    restore(key, { slot, hash }) {
+      this.lose(key);
+      if (slot !== undefined) slots.set(key, slot);
+      if (hash !== undefined) hashes.set(key, new Map(hash));
     },
     get: (key) => call(() => bytesOf(key)?.slice()),
     lease: (key, request) => call(() => lease(key, request)),

@@ -6,13 +6,15 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /** A TCP proxy that holds back each chunk from the server for a while, or until it is told to let go. */
 export async function startSlowProxy(port: number, delayMs: number) {
+  let target = port;
+  let heldMs = delayMs;
   let gate: Promise<void> | undefined;
   let open = () => {};
   let refuses = false;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     if (refuses) return void client.destroy();
-    const upstream = connect(port, '127.0.0.1');
+    const upstream = connect(target, '127.0.0.1');
     for (const socket of [client.setNoDelay(true), upstream.setNoDelay(true)]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
@@ -23,7 +25,7 @@ export async function startSlowProxy(port: number, delayMs: number) {
     }
     client.pipe(upstream);
     upstream.on('data', (chunk) => {
-      const pass = () => void setTimeout(() => client.write(chunk), delayMs);
+      const pass = () => void setTimeout(() => client.write(chunk), heldMs);
       if (gate === undefined) pass();
       else void gate.then(pass);
     });
@@ -44,6 +46,14 @@ export async function startSlowProxy(port: number, delayMs: number) {
     /** From now on new connections are cut off (or no longer are). */
     refuse(value: boolean) {
       refuses = value;
+    },
+    /** From now on each chunk is held back for so long. */
+    delay(ms: number) {
+      heldMs = ms;
+    },
+    /** Where new connections go from now on: an address that moves. */
+    leadTo(other: number) {
+      target = other;
     },
     /** Ends the connections that there are. */
     cut() {
@@ -68,6 +78,7 @@ export async function startRecordingProxy(target: URL) {
   let cut = false;
   let gate: Promise<void> | undefined;
   let held = 0;
+  let isHeld: (path: string) => boolean = () => true;
   const server = createHttpServer((incoming, outgoing) => {
     requests.push({ method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers });
     if (cut) return void incoming.socket.destroy();
@@ -77,7 +88,7 @@ export async function startRecordingProxy(target: URL) {
         outgoing.writeHead(reply.statusCode ?? 502, reply.headers);
         reply.pipe(outgoing);
       };
-      if (gate === undefined) pass();
+      if (gate === undefined || !isHeld(url ?? '')) pass();
       else {
         held++;
         void gate.then(pass);
@@ -91,8 +102,9 @@ export async function startRecordingProxy(target: URL) {
   return {
     endpoint: `http://127.0.0.1:${portOf(server)}/`,
     requests,
-    /** From now on answers are made, but do not come through until what it returns is called. */
-    hold() {
+    /** From now on answers (to these paths) are made, but do not come through until what it returns is called. */
+    hold(concerns: (path: string) => boolean = () => true) {
+      isHeld = concerns;
       const opened = Promise.withResolvers<void>();
       gate = opened.promise;
       held = 0;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { httpDate, preconditions, rangeApplies } from '../../src/functions/conditions.ts';
+import { httpDate, lists, preconditions, rangeApplies } from '../../src/functions/conditions.ts';
 
 const MODIFIED = Date.UTC(2026, 0, 2, 3, 4, 5);
 const file = { etag: '"e"', modifiedMs: MODIFIED };
@@ -24,16 +24,38 @@ describe('preconditions', () => {
     [{ 'if-none-match': '"x"' }, 200],
     [{ 'if-modified-since': at(0) }, 304],
     [{ 'if-modified-since': at(-1000) }, 200],
-    // C03: a date does not count beside If-None-Match.
-    [{ 'if-none-match': '"e"', 'if-modified-since': 'Thu, 01 Jan 1970 00:00:00 GMT' }, 304],
-    [{ 'if-none-match': '"nope"', 'if-modified-since': 'Fri, 31 Dec 2099 23:59:59 GMT' }, 200],
-    // C08: in this order.
-    [{ 'if-match': '"nope"', 'if-none-match': '"e"' }, 412],
-    [{ 'if-match': '"e"', 'if-none-match': '"e"' }, 304],
-    [{ 'if-unmodified-since': at(-1000), 'if-none-match': '"e"' }, 412],
     [{ 'if-modified-since': 'not-a-date' }, 200],
   ])('%j is %d', (headers, expected) => {
     expect(check(headers as Record<string, string>)).toBe(expected);
+  });
+
+  it.each([
+    [{ 'if-none-match': '"e"', 'if-modified-since': 'Thu, 01 Jan 1970 00:00:00 GMT' }, 304],
+    [{ 'if-none-match': '"nope"', 'if-modified-since': 'Fri, 31 Dec 2099 23:59:59 GMT' }, 200],
+  ])('C03: a date does not count beside If-None-Match: %j is %d', (headers, expected) => {
+    expect(check(headers)).toBe(expected);
+  });
+
+  it.each([
+    [{ 'if-match': '"nope"', 'if-none-match': '"e"' }, 412],
+    [{ 'if-match': '"e"', 'if-none-match': '"e"' }, 304],
+    [{ 'if-unmodified-since': at(-1000), 'if-none-match': '"e"' }, 412],
+  ])('C08: in the order of the RFC: %j is %d', (headers, expected) => {
+    expect(check(headers as Record<string, string>)).toBe(expected);
+  });
+});
+
+describe('a list of entity tags', () => {
+  it.each(['"e"', ' "e" ', '"x","e"', '"a,b", W/"x" ,"e"', 'nonsense, "e"', ',, "e",'])('%s names it', (field) => {
+    expect([lists(field, '"e"', 'strong'), lists(field, '"e"', 'weak')]).toEqual([true, true]);
+  });
+
+  it('C01: a weak tag names it in a weak comparison only', () => {
+    expect([lists('"x", W/"e"', '"e"', 'strong'), lists('"x", W/"e"', '"e"', 'weak')]).toEqual([false, true]);
+  });
+
+  it.each(['e', '"e', 'e"', 'w/"e"', 'W/ "e"', 'x"e"', '"e"x', '"x"e"', '"x", *', ''])('%s does not', (field) => {
+    expect([lists(field, '"e"', 'strong'), lists(field, '"e"', 'weak')]).toEqual([false, false]);
   });
 });
 
@@ -67,6 +89,8 @@ describe('an HTTP-date', () => {
     '1994-11-06',
     'Sun, 06 Nov 1994 08:49:37',
     'Sun, 06 Nov 1994 25:49:37 GMT',
+    'Tue, 31 Feb 2026 08:49:37 GMT',
+    'Mon, 00 Mar 2026 08:49:37 GMT',
     '',
     'now',
   ])('%j is none', (text) => expect(httpDate(text)).toBeUndefined());

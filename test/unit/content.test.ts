@@ -244,8 +244,7 @@ describe('variants', () => {
     expect(view(await world.read('a.js', 'br', 'gzip'))).toEqual(['miss', 'GZ']);
   });
 
-  // C20
-  it('of nothing are nothing', async () => {
+  it('C20: of nothing are nothing', async () => {
     const world = createWorld();
     world.put('ghost.css.gz', 'GZ');
     expect(view(await world.read('ghost.css', 'gzip'))).toEqual(['miss', undefined]);

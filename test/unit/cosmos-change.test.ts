@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { changeOf } from '../../src/sources/cosmos-change.ts';
 
 const SYSTEM = { _rid: 'r', _self: 's', _etag: 'e', _ts: 1000, _attachments: 'a' };
-const all = (item: unknown, paths = ['/region']) => changeOf('here', paths, 'AllVersionsAndDeletes', item);
-const latest = (item: unknown) => changeOf('here', ['/region'], 'LatestVersion', item);
+const feed = { place: 'here', partitionKey: ['/region'], mode: 'LatestVersion', defaultTtl: -1 } as const;
+const latest = (item: unknown) => changeOf(feed, item);
+const all = (item: unknown, partitionKey: readonly string[] = ['/region']) =>
+  changeOf({ ...feed, partitionKey, mode: 'AllVersionsAndDeletes' }, item);
 
 describe('a change of the latest version', () => {
   it('is the document without what the service adds, its key, version and expiry', () => {

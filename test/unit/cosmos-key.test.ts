@@ -4,7 +4,6 @@ import {
   addressOf,
   containerRid,
   cosmosKeyColumns,
-  expiryOf,
   isPathSafe,
   keyOf,
   withoutSystemProperties,
@@ -42,15 +41,19 @@ describe('addresses', () => {
     expect(addressOf(['/t', '/id'], ['a', 'CDG'])).toEqual({ partition: ['a', 'CDG'], id: 'CDG' });
   });
 
-  // T30: the prefix of a hierarchical key addresses no item.
-  test.each([[['FR']], [['FR', 'CDG', 'x']], [['FR', 1]], [['FR', '']], [[]]])('no address: %j', (key) => {
+  test.each([
+    [['FR']],
+    [['FR', 'CDG', 'x']],
+    [['FR', 1]],
+    [['FR', '']],
+    [[]],
+  ])('T30: the prefix of a hierarchical key, and the like, are no address: %j', (key) => {
     expect(() => addressOf(['/country'], key)).toThrow(expect.objectContaining({ code: 'BAD_KEY' }));
   });
 });
 
 describe('keys of documents', () => {
-  // T29
-  test('six values of a partition key are six keys, and back from their URLs', () => {
+  test('T29: six values of a partition key are six keys, and back from their URLs', () => {
     const documents = [{}, { pk: null }, { pk: '' }, { pk: 0 }, { pk: false }, { pk: '0' }];
     const texts = documents.map((document) => keyText(keyOf(['/pk'], document, 'a')));
     expect(new Set(texts).size).toBe(6);
@@ -74,13 +77,6 @@ test('system properties go, the rest stays in order', () => {
   expect(JSON.stringify(withoutSystemProperties(JSON.parse(text)))).toBe(
     '{"z":1,"id":"a","__proto__":{"x":1},"_mine":2,"b":5}',
   );
-});
-
-test('expiry', () => {
-  expect(expiryOf({ ttl: 10, _ts: 100 })).toEqual({ expiresAt: 110_000 });
-  for (const document of [{ _ts: 100 }, { ttl: -1, _ts: 100 }, { ttl: '10', _ts: 100 }, { ttl: Number.NaN, _ts: 1 }]) {
-    expect(expiryOf(document)).toEqual({});
-  }
 });
 
 test.each([

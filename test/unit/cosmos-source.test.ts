@@ -118,8 +118,14 @@ describe('queries', () => {
     expect(asked.length).toBeGreaterThan(1);
   });
 
-  // C34, T26
-  test.each(['kit 3/4', 'q?x', 'h#y', 'a\\b', '..', 'end '])('%j is found by query, as a bound value', async (id) => {
+  test.each([
+    'kit 3/4',
+    'q?x',
+    'h#y',
+    'a\\b',
+    '..',
+    'end ',
+  ])('C34, T26: %j is found by query, as a bound value', async (id) => {
     const { source, asked } = setUp({ pages: [{ documents: [{ id, n: 1 }] }] });
     expect((await source.read([undefined, id])).document).toEqual({ id, n: 1 });
     expect(asked).toEqual([

@@ -1,9 +1,18 @@
 import { HttpRequest } from '@azure/functions';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
 import type { ReadAnswer } from '../../src/core/read.ts';
 import { encodeFill } from '../../src/core/record.ts';
-import { answerError, answerRead, directivesOf, segmentsAfter } from '../../src/functions/http.ts';
+import {
+  answerBatch,
+  answerError,
+  answerRead,
+  directivesOf,
+  fromNow,
+  segmentsAfter,
+} from '../../src/functions/http.ts';
+import { cacheStatusOf } from '../support/cache-status.ts';
 
 const request = (headers: Record<string, string> = {}, method = 'GET', url = 'http://h/api/entities/widget/eu/w1') =>
   new HttpRequest({ method, url, headers });
@@ -45,20 +54,6 @@ const loaded = (over: object = {}, state: 'value' | 'absent' = 'value'): ReadAns
 });
 
 const header = (answer: { headers?: unknown }, name: string) => (answer.headers as Record<string, string>)[name];
-
-/** RFC 8941 list member with parameters, as far as RFC 9211 needs it. */
-function parseCacheStatus(text: string) {
-  const [name, ...parameters] = text.split('; ');
-  expect(name).toMatch(/^[A-Za-z]\w*$/);
-  return Object.fromEntries(
-    parameters.map((parameter) => {
-      const [key = '', value] = parameter.split('=');
-      expect(key).toMatch(/^[a-z][a-z-]*$/);
-      if (value === undefined) return [key, true];
-      return [key, /^-?\d+$/.test(value) ? Number(value) : value];
-    }),
-  );
-}
 
 describe('conditional requests', () => {
   it.each([`W/${ETAG}`, ETAG, `"zzz", W/${ETAG}`, '*', `"a,b",${ETAG}`])('C01: If-None-Match %s is 304', (field) => {
@@ -106,7 +101,7 @@ describe('cache headers', () => {
 
   it('C27: Cache-Status is a structured field; hit and fwd exclude each other; ttl is negative when stale', () => {
     const of = (answer: ReadAnswer) =>
-      parseCacheStatus(header(answerRead(request(), entity(), answer), 'cache-status') ?? '');
+      cacheStatusOf(header(answerRead(request(), entity(), answer), 'cache-status') ?? '');
     expect(of(cached())).toEqual({ hit: true, ttl: 56, detail: 'watermarked' });
     expect(of(cached({ how: 'stale', nowMs: 63_500 }))).toEqual({ hit: true, ttl: -3, detail: 'watermarked' });
     expect(of(cached({ how: 'stale-if-error', nowMs: 63_500 }))).toEqual({
@@ -123,12 +118,59 @@ describe('cache headers', () => {
     expect(of({ kind: 'not-cached' })).toEqual({ fwd: 'miss' });
   });
 
+  it('C27: Cache-Status is one whatever the answer is', () => {
+    const flag = fc.boolean();
+    const ms = fc.integer({ min: 0, max: 2 ** 41 });
+    const guarantee = fc.constantFrom('watermarked', 'provisional', 'fenced', 'leased');
+    const answers = fc.oneof(
+      fc
+        .record({
+          how: fc.constantFrom('hit', 'stale', 'stale-if-error'),
+          collapsed: flag,
+          nowMs: ms,
+          softAt: ms,
+          guarantee,
+        })
+        .map(({ softAt, guarantee: under, ...over }) => cached(over, { softAt, guarantee: under })),
+      fc
+        .record({
+          how: fc.constantFrom('miss', 'reload', 'bypass'),
+          collapsed: flag,
+          softMs: fc.double({ min: 0, max: 2 ** 41, noNaN: true }),
+          guarantee: fc.option(guarantee, { nil: undefined }),
+        })
+        .chain((over) => fc.constantFrom('value' as const, 'absent' as const).map((state) => loaded(over, state))),
+    );
+    fc.assert(
+      fc.property(fc.array(answers, { minLength: 1, maxLength: 5 }), (all) => {
+        for (const answer of all) cacheStatusOf(header(answerRead(request(), entity(), answer), 'cache-status') ?? '');
+        const many = answerBatch(all as Parameters<typeof answerBatch>[0]);
+        cacheStatusOf(header(many, 'cache-status') ?? '');
+      }),
+    );
+  });
+
+  it('C23: other caches may keep what is old here as long as what is new, and what is stale here no longer', () => {
+    const of = (answer: ReadAnswer) =>
+      header(answerRead(request(), entity({ maxAgeS: 60, public: true }), answer), 'cache-control');
+    expect(of(loaded())).toBe('public, max-age=60');
+    // Age: 3, so that they count 60 seconds from now.
+    expect(of(cached())).toBe('public, max-age=63');
+    expect(of(cached({ how: 'stale', nowMs: 63_500 }))).toBe('public, max-age=60');
+    expect(fromNow('public, S-MaxAge=1, max-age=2, immutable', cached() as never)).toBe(
+      'public, S-MaxAge=4, max-age=5, immutable',
+    );
+    expect(fromNow('private, no-cache', cached() as never)).toBe('private, no-cache');
+  });
+
   it('give other caches nothing unless the entity says so; tags go out with what is public', () => {
     const of = (http: object) => answerRead(request(), entity(http), cached());
     expect(header(of({}), 'cache-control')).toBe('private, no-cache');
-    expect(header(of({ maxAgeS: 5 }), 'cache-control')).toBe('private, max-age=5');
+    expect(header(answerRead(request(), entity({ maxAgeS: 5 }), loaded()), 'cache-control')).toBe('private, max-age=5');
     const all = { public: true, maxAgeS: 60, staleWhileRevalidateS: 5, staleIfErrorS: 600 };
-    expect(header(of(all), 'cache-control')).toBe('public, max-age=60, stale-while-revalidate=5, stale-if-error=600');
+    expect(header(answerRead(request(), entity(all), loaded()), 'cache-control')).toBe(
+      'public, max-age=60, stale-while-revalidate=5, stale-if-error=600',
+    );
     expect(header(of(all), 'cache-tag')).toBe('region:eu,kind:%C3%A4%2C%25');
     expect(header(of({ maxAgeS: 5 }), 'cache-tag')).toBeUndefined();
   });
@@ -143,12 +185,19 @@ describe('request directives', () => {
     ['max-stale=99999999999999999999', { maxStaleS: 2 ** 31 }],
     ['min-fresh=5', { minFreshS: 5 }],
     ['community="x", , foo=1', {}],
+    ['community="a, no-cache, max-age=x", foo="\\", no-cache"', {}],
+    ['foo=", no-cache', { noCache: true }],
   ])('%s', (field, expected) => {
     expect(directivesOf(request({ 'cache-control': field }))).toEqual({
       noCache: false,
       onlyIfCached: false,
       ...expected,
     });
+  });
+
+  it('Pragma: no-cache counts where there is no Cache-Control', () => {
+    expect(directivesOf(request({ pragma: 'No-Cache' })).noCache).toBe(true);
+    expect(directivesOf(request({ pragma: 'no-cache', 'cache-control': 'max-age=5' })).noCache).toBe(false);
   });
 
   it.each([
@@ -205,5 +254,7 @@ describe('key segments', () => {
     expect(of('http://h/api/entities/widget/eu/a%2Fb?x=/entities/y')).toEqual(['widget', 'eu', 'a%2Fb']);
     expect(of('http://h/api/entities/widget')).toEqual(['widget']);
     expect(of('http://h/entities/entities/entities/1')).toEqual(['entities', 'entities', '1']);
+    // The host finds the route in any case.
+    expect(of('http://h/API/Entities/widget/eu/entities/1')).toEqual(['widget', 'eu', 'entities', '1']);
   });
 });

@@ -31,7 +31,7 @@ const scalar = fc.oneof(
 );
 
 describe('keys', () => {
-  it('have one canonical text, and no two keys share one', () => {
+  it('T21: have one canonical text, and no two keys share one', () => {
     fc.assert(
       fc.property(fc.array(scalar, { maxLength: 3 }), fc.array(scalar, { maxLength: 3 }), (a, b) => {
         fc.pre(a.length === b.length);

@@ -1,0 +1,17 @@
+// A timer that looks for failovers of Redis that broke no connection.
+
+import { app } from '@azure/functions';
+import { messageOf } from '../core/errors.ts';
+import type { FailoverWatch } from '../core/failover-watch.ts';
+
+export function registerFailoverWatch(watch: FailoverWatch, schedule: string): void {
+  app.timer('watch-failovers', {
+    schedule,
+    useMonitor: false,
+    handler: async (_timer, context) => {
+      await watch.check().catch((error: unknown) => {
+        context.error(`Redis cannot be looked at for failovers: ${messageOf(error)}`);
+      });
+    },
+  });
+}

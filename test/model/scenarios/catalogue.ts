@@ -1,0 +1,160 @@
+// The scenarios: each with a bound that is explored to its end in every run, and one that is searched for as long as
+// there is time (`npm run verify`).
+
+import type { Bounds } from './bounds.ts';
+
+export interface Scenario {
+  readonly title: string;
+  readonly bounds: Bounds;
+  /** What there is more of in the deep search. */
+  readonly deep: Partial<Bounds>;
+}
+
+const ONE = { keys: 1, writes: 1, readers: 1, workers: 1, lagMs: 1000 } as const;
+const EXPIRING = { options: { leaseMs: 10_000, fenceMs: 60_000 } } as const;
+const SPLIT = [[[0]], [[0]]];
+const SPLIT_TWICE = [[[0]], [[0]], [[0]]];
+const SPLIT_AND_MERGE = [[[0, 1]], [[0], [1]], [[0, 1]]];
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    title: 'two items, a lagging reader, a change worker, no fault: all ends cached',
+    bounds: { ...ONE, keys: 2, writes: 2, endsCached: true },
+    deep: { writes: 3, reads: 2 },
+  },
+  {
+    title: 'pages of all versions, with deletes',
+    bounds: { ...ONE, writes: 2, deletes: 2, allVersions: true, evictions: 1 },
+    deep: { keys: 2, writes: 3, redeliveries: 1 },
+  },
+  {
+    title: 'a worker that wakes up late, redelivery, eviction',
+    bounds: { ...ONE, workers: 2, redeliveries: 1, evictions: 1 },
+    deep: { writes: 2, readers: 2, redeliveries: 2 },
+  },
+  {
+    title: 'two items, two workers, redelivery, eviction',
+    bounds: { ...ONE, keys: 2, workers: 2, redeliveries: 1, evictions: 1 },
+    deep: { writes: 2 },
+  },
+  {
+    title: 'the same where calls of one moment take effect in any order (a cluster)',
+    bounds: { ...ONE, workers: 2, redeliveries: 1, evictions: 1, isOrdered: false },
+    deep: { writes: 2, readers: 2 },
+  },
+  {
+    title: 'leases and fences that expire',
+    bounds: { ...ONE, evictions: 1, passes: [10_001], ...EXPIRING },
+    deep: { readers: 2, workers: 2, redeliveries: 1, passes: [10_001, 50_001] },
+  },
+  {
+    title: 'readers and workers that die',
+    bounds: { ...ONE, deaths: 1, redeliveries: 1, evictions: 1, passes: [10_001], ...EXPIRING },
+    deep: { writes: 2, reads: 2, deaths: 2 },
+  },
+  {
+    title: 'calls of the store that fail, with effect or without',
+    bounds: { ...ONE, errors: 2, evictions: 1 },
+    deep: { writes: 2, readers: 2, redeliveries: 1 },
+  },
+  {
+    title: 'reloads of what is cached',
+    bounds: { ...ONE, reads: 2, isReloading: true, evictions: 1 },
+    deep: { writes: 2, readers: 2 },
+  },
+  {
+    title: 'stale values, refreshed behind the read',
+    bounds: { ...ONE, reads: 2, passes: [2000], entity: { ttlMs: () => 1000, staleForMs: 1e9 } },
+    deep: { writes: 2, readers: 2, evictions: 1 },
+  },
+  {
+    title: 'changes that only evict',
+    bounds: { ...ONE, reads: 2, evictions: 1, entity: { onChange: 'evict' } },
+    deep: { writes: 2, readers: 2, workers: 2, redeliveries: 1 },
+  },
+  {
+    title: 'readers that wait for each other',
+    bounds: { ...ONE, writes: 0, written: 1, readers: 2, options: { waitMs: 6 } },
+    deep: { writes: 1, evictions: 1 },
+  },
+  {
+    title: 'nothing is known at first, reads seed',
+    bounds: { ...ONE, reads: 2, start: 'empty', passes: [1000] },
+    deep: { writes: 2, readers: 2, evictions: 1 },
+  },
+  {
+    title: 'the watermark is lost',
+    bounds: { ...ONE, reads: 2, watermarkLosses: 1, passes: [1000] },
+    deep: { readers: 2, watermarkLosses: 2, evictions: 1, redeliveries: 1 },
+  },
+  {
+    title: 'everything is lost',
+    bounds: { ...ONE, flushes: 1, passes: [1000] },
+    deep: { reads: 3, workers: 2, redeliveries: 1 },
+  },
+  {
+    title: 'provisional values',
+    bounds: { ...ONE, reads: 2, start: 'empty', passes: [1000], isReloading: true, options: { provisionalMs: 1000 } },
+    deep: { writes: 2, readers: 2, evictions: 1, redeliveries: 1 },
+  },
+  {
+    title: 'provisional values, the watermark lost',
+    bounds: { ...ONE, watermarkLosses: 1, evictions: 1, passes: [1000], options: { provisionalMs: 1000 } },
+    deep: { writes: 2, reads: 3 },
+  },
+  {
+    title: 'the shard of the records falls back',
+    bounds: { ...ONE, failovers: { records: 1 } },
+    deep: { writes: 2, reads: 2, redeliveries: 1 },
+  },
+  {
+    title: 'the shard of the watermark falls back',
+    bounds: { ...ONE, evictions: 1, failovers: { watermarks: 1 } },
+    deep: { writes: 2, reads: 2, redeliveries: 1 },
+  },
+  {
+    title: 'the shards of records and watermark fall back',
+    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, watermarks: 1 } },
+    deep: { writes: 1, reads: 2, evictions: 1 },
+  },
+  {
+    title: 'the shard of the generations falls back, its clock too',
+    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, generations: 1 }, skewMs: 60_000 },
+    deep: { writes: 1, failovers: { records: 1, watermarks: 1, generations: 1 } },
+  },
+  {
+    title: 'a purge, with the drop at the grant',
+    bounds: { ...ONE, purges: 1 },
+    deep: { readers: 2, evictions: 1, deaths: 1, redeliveries: 1 },
+  },
+  {
+    title: 'a purge and a failover of the generations',
+    bounds: { ...ONE, writes: 0, written: 1, purges: 1, failovers: { generations: 1 } },
+    deep: { writes: 1, reads: 2, failovers: { records: 1, generations: 1 } },
+  },
+  {
+    title: 'a split, with a late worker of the parent',
+    bounds: { ...ONE, workers: 2, evictions: 1, layouts: SPLIT },
+    deep: { writes: 2, reads: 2, passes: [1000], redeliveries: 1 },
+  },
+  {
+    title: 'a split while the watermark is unknown, provisional values',
+    bounds: { ...ONE, start: 'empty', passes: [1000], layouts: SPLIT, options: { provisionalMs: 1000 } },
+    deep: { writes: 2, reads: 2, evictions: 1, watermarkLosses: 1 },
+  },
+  {
+    title: 'a chain of splits',
+    bounds: { ...ONE, workers: 2, layouts: SPLIT_TWICE },
+    deep: { writes: 2, reads: 2, evictions: 1, passes: [1000] },
+  },
+  {
+    title: 'two items that a split parts and a merge joins',
+    bounds: { ...ONE, keys: 2, layouts: SPLIT_AND_MERGE },
+    deep: { writes: 2, reads: 2, workers: 2, evictions: 1 },
+  },
+  {
+    title: 'a split, and the shard of the records falls back',
+    bounds: { ...ONE, layouts: SPLIT, failovers: { records: 1 } },
+    deep: { writes: 2, evictions: 1, failovers: { records: 1, watermarks: 1 } },
+  },
+];

@@ -1,0 +1,168 @@
+// The invariants (docs/consistency.md): I1 nothing older than a completed invalidation can be hit; I2 once all is quiet,
+// what is cached is what the source has; I4 what is cached of a key never goes back until it is dropped; I5 one holder of a
+// lease, and only it fills, once; I7 a watermark never falls but to unknown; L once all is quiet, two reads end in a hit.
+
+import { asOfOf } from '../../../src/core/record.ts';
+import type { Call } from '../explorer/process.ts';
+import type { Sight } from '../explorer/system.ts';
+import type { ItemsModel } from './items.ts';
+import type { State, Taken } from './stage.ts';
+import { latest, nameOf, type World } from './world.ts';
+
+const NONE = new Uint8Array(8).toString();
+
+/** The version that is cached and may be hit; undefined: none. */
+function cachedVersion({ stage }: ItemsModel, state: State, key: number, isProvisional = false): number | undefined {
+  const slot = state.slots[stage.records[key] ?? 0] ?? stage.shelf.empty;
+  const { entry, n } = stage.contents(slot);
+  if (entry === undefined || (entry.guarantee === 'provisional') !== isProvisional) return undefined;
+  if (!stage.isLive(state, slot)) return undefined;
+  if (entry.state === 'value') return n;
+  // That an item is not there is as new as the last delete that the record can know of.
+  const gone = state.world.log.findLastIndex(
+    (write, i) => i < Number(asOfOf(entry)) && write.key === key && write.isGone,
+  );
+  return gone + 1;
+}
+
+export function faultOf(model: ItemsModel, state: State): string | undefined {
+  const { world } = state;
+  if (world.rolledBack > 0) return undefined;
+  const isQuiet =
+    world.running.every((each) => each === undefined) &&
+    state.nodes.every((_, actor) => model.stage.node(state, actor).pending.length === 0);
+  for (let key = 0; key < model.bounds.keys; key++) {
+    const version = cachedVersion(model, state, key);
+    const least = world.completed[key] ?? 0;
+    if (version !== undefined && version < least) {
+      return `I1: ${nameOf(key)} is cached as ${version} although ${least} was completed`;
+    }
+    const provisional = isNeverLost(model) ? cachedVersion(model, state, key, true) : undefined;
+    if (provisional !== undefined && provisional < least) {
+      return `P: ${nameOf(key)} is cached provisionally as ${provisional} although ${least} was completed since the start`;
+    }
+    const now = latest(world.log, key, world.log.length);
+    if (!isQuiet || (world.checkpoints[key] ?? 0) < now) continue;
+    if (version !== undefined && version !== now)
+      return `I2: in quiet ${nameOf(key)} is cached as ${version}, not ${now}`;
+    if (model.bounds.endsCached && now > 0 && version === undefined && world.left.writes === 0) {
+      return `L: without a fault ${nameOf(key)} ended uncached`;
+    }
+  }
+  return isQuiet && isDelivered(world) ? lifeless(model, state) : undefined;
+}
+
+/** Then a provisional value is no older than what was completed either. */
+function isNeverLost({ bounds: { watermarkLosses = 0, flushes = 0, failovers } }: ItemsModel): boolean {
+  return watermarkLosses + flushes === 0 && failovers === undefined;
+}
+
+/** Notes the highest version cached of each key. A bump begins anew, and so does a lease that drops a value. */
+export function noteCached(model: ItemsModel, state: State, { method }: Call): State {
+  const { world } = state;
+  if (method !== 'fill' && method !== 'bump' && method !== 'lease') return state;
+  const cached = world.cached.map((highest, key) => {
+    const version = method === 'bump' ? 0 : cachedVersion(model, state, key);
+    return method === 'fill' ? Math.max(highest, version ?? 0) : version === undefined ? 0 : Math.min(highest, version);
+  });
+  return cached.every((version, key) => version === world.cached[key])
+    ? state
+    : { ...state, world: { ...world, cached } };
+}
+
+function isDelivered({ log, checkpoints }: World): boolean {
+  return checkpoints.every((checkpoint, key) => checkpoint >= latest(log, key, log.length));
+}
+
+const lives = new WeakMap<ItemsModel, Map<string, string>>();
+
+/** Two reads in quiet, with time enough between: the second must be a hit of what the source has. */
+function lifeless(model: ItemsModel, state: State): string | undefined {
+  const { slots, world } = state;
+  const known = lives.get(model) ?? new Map<string, string>();
+  lives.set(model, known);
+  const log = world.log.map(({ key, isGone, at }) => `${key}${isGone ? '-' : '+'}${at}`);
+  const name = [slots, world.now, world.drawn, log, world.moves].map((each) => each.toString()).join('|');
+  const found = known.get(name);
+  if (found !== undefined) return found === '' ? undefined : found;
+  const broken = findLife(model, state);
+  if (broken !== undefined) known.set(name, broken);
+  return broken === '' ? undefined : broken;
+}
+
+/** Undefined: to be learned first; empty: there is none. */
+function findLife(model: ItemsModel, state: State): string | undefined {
+  for (let key = 0; key < model.bounds.keys; key++) {
+    let at: State | undefined = state;
+    let sight: Sight | undefined;
+    // One read may find the watermark missing, the next one seed it, and one more fill; then one hits.
+    for (let turn = 0; turn < 4; turn++) {
+      const read = readAlone(model, turn < 3 ? later(model, at) : at, key, turn);
+      if (read === undefined) return undefined;
+      [at, sight] = read;
+    }
+    const now = latest(state.world.log, key, state.world.log.length);
+    const isThere = now > 0 && state.world.log[now - 1]?.isGone === false;
+    if (sight?.how !== 'hit') return `L: in quiet ${nameOf(key)} is not cached, however often it is read`;
+    if (sight.n !== (isThere ? now : 0)) return `I2: in quiet ${nameOf(key)} is hit as ${sight.n}, not ${now}`;
+  }
+  return '';
+}
+
+/** After leases, provisional values, D and T have ended. */
+function later(model: ItemsModel, state: State): State {
+  const { leaseMs = 0, provisionalMs = 0, generationMs = 1000 } = model.bounds.options ?? {};
+  const ms = Math.max(leaseMs, provisionalMs, generationMs, model.bounds.lagMs ?? 0, 86_400_001);
+  return model.passed(state, state.world.now + ms);
+}
+
+/** A read, and what it leaves to do behind it. */
+function readAlone(model: ItemsModel, from: State, key: number, serial: number): [State, Sight] | undefined {
+  const { stage, calm } = model;
+  let state = stage.begin(from, calm, { do: 'read', key: [nameOf(key)], serial, isReload: false });
+  let sight = FAILED;
+  while (state !== undefined) {
+    const next = stage.node(state, calm).pending[0];
+    if (next === undefined) return [state, sight];
+    const taken = model.alone(state, next.index, next.call);
+    if (taken?.done !== undefined && 'value' in taken.done) sight = taken.done.value as Sight;
+    state = taken?.state;
+  }
+}
+
+const FAILED: Sight = { how: 'failed', n: 0, guarantee: undefined };
+
+/** Whether a fill brought an older version than was cached since the key was last lost. */
+function fallen(model: ItemsModel, { world }: State, after: State): boolean {
+  return world.cached.some((highest, key) => (cachedVersion(model, after, key) ?? highest) < highest);
+}
+
+/** What a call of the store breaks in itself. */
+export function brokenBy(model: ItemsModel, before: State, taken: Taken, call: Call): string | undefined {
+  const { stage } = model;
+  const { place, reply } = taken;
+  if (place === undefined || !('value' in reply)) return undefined;
+  const old = before.slots[place] ?? stage.shelf.empty;
+  const { value } = reply;
+  if (call.method === 'lease' || call.method === 'fill') {
+    const { token } = call.args[1] as { token: Uint8Array };
+    const held = stage.contents(old);
+    const isHeld = held.token !== '' && held.token !== NONE && held.token !== token.toString();
+    const isGranted = call.method === 'lease' && (value as { kind: string }).kind === 'granted';
+    if (isGranted && isHeld && held.deadline > before.world.now) return 'I5: a lease is granted while another holds it';
+    if (value === 'stored' && held.token !== token.toString()) return 'I5: a fill is stored without its lease';
+    if (value === 'stored' && fallen(model, before, taken.state)) return 'I4: what is cached goes back';
+    const isFull = held.entry !== undefined && held.entry.guarantee !== 'provisional' && stage.isLive(before, old);
+    const { guarantee } = call.args[1] as { guarantee?: string };
+    if (value === 'stored' && isFull && guarantee === 'provisional') return 'P: a provisional fill replaces a full one';
+  }
+  const now = taken.state.slots[place] ?? stage.shelf.empty;
+  if (call.method === 'release' && now !== old && stage.contents(old).token !== String(call.args[1])) {
+    return 'I5: a lease is given back by another than its holder';
+  }
+  if (call.method === 'invalidate' && stage.contents(now).entry?.guarantee === 'provisional') {
+    return 'P: a provisional value survives an invalidation';
+  }
+  const [from, to] = [old, now].map((slot) => /^K\|[^|]*\|(\w+)$/.exec(stage.textOf(slot))?.[1]);
+  if (from !== undefined && to !== undefined && to < from) return `I7: a watermark falls from ${from} to ${to}`;
+}

@@ -1,0 +1,315 @@
+// Every rule of the protocol, taken out of the shipped core or of the store's specification as an edit of its source,
+// with a scenario in which that is noticed.
+
+import type { Edit } from '../explorer/variant.ts';
+import type { Bounds } from './bounds.ts';
+
+export interface KnockOut {
+  readonly rule: string;
+  readonly edits: readonly Edit[];
+  readonly bounds: Bounds;
+  readonly looksFor: RegExp;
+}
+
+const store = (from: string, to: string): Edit => ({ file: 'test/support/memory-store.ts', from, to });
+const core = (file: string, from: string, to: string): Edit => ({ file: `src/core/${file}.ts`, from, to });
+
+const LAGGING: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, evictions: 1, lagMs: 1000 };
+const TWO: Bounds = { keys: 2, writes: 2, workers: 1, readers: 1, endsCached: true };
+/** Nothing is known at first, so a read seeds. */
+const EMPTY: Bounds = {
+  keys: 1,
+  writes: 1,
+  readers: 1,
+  reads: 2,
+  workers: 1,
+  start: 'empty',
+  lagMs: 1000,
+  passes: [1000],
+};
+const LINEAGE: Bounds = {
+  keys: 1,
+  writes: 2,
+  readers: 1,
+  workers: 2,
+  evictions: 1,
+  lagMs: 1000,
+  layouts: [[[0]], [[0]]],
+};
+const PROVISIONAL: Bounds = { ...EMPTY, options: { provisionalMs: 1000 } };
+const FAILOVER: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, failovers: { records: 1 }, lagMs: 1000 };
+const PURGE: Bounds = { keys: 1, writes: 1, readers: 1, reads: 1, workers: 1, purges: 1, lagMs: 1000 };
+
+const ITEMS: readonly KnockOut[] = [
+  {
+    rule: 'only the holder of the lease fills',
+    edits: [
+      store("if (equalBytes(request.token, NONE) || !equalBytes(request.token, record.token)) return 'lease';", ''),
+    ],
+    bounds: LAGGING,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a fill reaches the watermark',
+    edits: [core('watermark', 'asOf >= watermark.position ?', 'asOf >= 0n ?')],
+    bounds: LAGGING,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'the watermark is raised before the keys',
+    edits: [
+      core('sync', 'isSettled ? store.advance(watermarkKey, highest) : undefined,', 'undefined,'),
+      core(
+        'sync',
+        'const answers = await tellQueries(works, partition, watermark);',
+        'await store.advance(watermarkKey, highest); const answers = await tellQueries(works, partition, watermark);',
+      ),
+    ],
+    bounds: LAGGING,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'the watermark is read after the grant',
+    edits: [
+      core(
+        'lease',
+        'const [first, snapshot] = await Promise.all',
+        `Object.assign(deps.keys, { early: await store.watermark('wf:x:hw:{cosmos}:rid/0.0', generations.ofSource('cosmos', guess)) });
+        const [first, snapshot] = await Promise.all`,
+      ),
+      core(
+        'confirm',
+        'const watermark = await store.watermark(watermarkKey, generation);',
+        'const watermark = (keys as unknown as { early: Watermark }).early;',
+      ),
+    ],
+    bounds: LAGGING,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a lease is one holder’s',
+    edits: [store("if (isHeld && !equalBytes(record.token, token)) return { kind: 'held' };", '')],
+    bounds: { ...LAGGING, readers: 2 },
+    looksFor: /^I5/,
+  },
+  {
+    rule: 'a lease is given back by its holder only',
+    edits: [store('!equalBytes(token, NONE) && equalBytes(token, record.token)', 'true')],
+    bounds: { ...LAGGING, readers: 2 },
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a fill does not replace what is newer',
+    edits: [store("if (live !== undefined && request.version < versionOf(live)) return 'older';", '')],
+    bounds: { ...LAGGING, evictions: 0, reads: 2, isReloading: true },
+    looksFor: /^I[14]/,
+  },
+  {
+    rule: 'an invalidation takes the lease away',
+    edits: [
+      store(
+        'leases ? [token, Math.round(now() + leaseMs)] : [NONE, 0];',
+        'leases ? [token, Math.round(now() + leaseMs)] : [record.token, record.deadline];',
+      ),
+      // The second guard.
+      store("if (request.version < record.fence) return 'fence';", ''),
+    ],
+    bounds: { ...LAGGING, entity: { onChange: 'evict' } },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'an invalidation ignores only what is not newer than the value',
+    edits: [store('version <= versionOf(live)', 'true')],
+    bounds: LAGGING,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what a page brings is as of the page',
+    edits: [
+      core(
+        'refresh',
+        'admit(watermark, highest, options.provisionalMs)',
+        'admit(watermark, (held[0] as Work).change.version, options.provisionalMs)',
+      ),
+    ],
+    bounds: TWO,
+    looksFor: /^L/,
+  },
+];
+
+const WATERMARK: readonly KnockOut[] = [
+  {
+    rule: 'nothing is cached under a watermark that is unknown',
+    edits: [
+      core(
+        'watermark',
+        "provisionalMs > 0 && asOf >= watermark.pending ? { guarantee: 'provisional' }",
+        "true ? { guarantee: 'watermarked' }",
+      ),
+    ],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'changes while it is unknown are pending',
+    edits: [
+      store('else if (position > parse(old)) setText', 'else if (KNOWN.test(text) && position > parse(old)) setText'),
+    ],
+    bounds: { ...EMPTY, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed is of the very loss',
+    edits: [store('|| current !== nonce', '')],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 2, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed waits for D',
+    edits: [core('watermark', '&& watermark.ageMs >= source.replicaLagMs', '')],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed is of a read that was issued after D',
+    edits: [
+      core(
+        'confirm',
+        'const answer = await again(callers).finally(() => seeding.delete(watermarkKey));',
+        'const answer = first;',
+      ),
+    ],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a seed takes what is pending',
+    edits: [store('asOf > parse(waiting) ? asOf : parse(waiting)', 'asOf')],
+    bounds: { ...EMPTY, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^I/,
+  },
+];
+
+const PROVISIONALS: readonly KnockOut[] = [
+  {
+    rule: 'a provisional fill shows what is pending',
+    edits: [core('watermark', 'provisionalMs > 0 && asOf >= watermark.pending ?', 'provisionalMs > 0 ?')],
+    bounds: { ...PROVISIONAL, entity: { onChange: 'evict' } },
+    looksFor: /^P/,
+  },
+  {
+    rule: 'an invalidation drops a provisional value, also where it ignores the rest',
+    edits: [store('if (isProvisional) {', 'if (false as boolean) {')],
+    bounds: { ...PROVISIONAL, writes: 2, redeliveries: 1 },
+    looksFor: /^P/,
+  },
+  {
+    rule: 'a provisional value does not count as live',
+    edits: [
+      store("value !== undefined && value.guarantee !== 'provisional' && hasStamp", 'value !== undefined && hasStamp'),
+    ],
+    bounds: { ...PROVISIONAL, isReloading: true },
+    looksFor: /^(I|P)/,
+  },
+  {
+    rule: 'a provisional value lives for P',
+    edits: [core('policy', "guarantee === 'provisional' ? { softMs: provisionalMs, hardMs: provisionalMs } :", '')],
+    bounds: { ...PROVISIONAL, start: 'followed', watermarkLosses: 1, evictions: 1 },
+    looksFor: /^(I2|L)/,
+  },
+  {
+    rule: 'a provisional fill does not replace a full one',
+    edits: [store("live !== undefined && request.guarantee === 'provisional' ? 'live' : undefined", 'undefined')],
+    bounds: { ...PROVISIONAL, start: 'followed', watermarkLosses: 1, isReloading: true, evictions: 0 },
+    looksFor: /^P/,
+  },
+];
+
+const GENERATIONS: readonly KnockOut[] = [
+  {
+    rule: 'a failover makes all old',
+    edits: [core('generations', "await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));", '')],
+    bounds: FAILOVER,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a bump is complete after T',
+    edits: [core('generations', 'await write(bumped);\n    await clock.sleep(options.ttlMs);', 'await write(bumped);')],
+    bounds: { ...FAILOVER, reads: 2 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'generations are asked for again after T',
+    edits: [
+      core('generations', 'last !== undefined && clock.now() - last.sentAt < options.ttlMs', 'last !== undefined'),
+    ],
+    bounds: { ...FAILOVER, reads: 2 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'the generation stands in the watermark',
+    edits: [store('if (stored === generation) {', 'if (stored !== undefined) {')],
+    bounds: { ...FAILOVER, failovers: { watermarks: 1 }, evictions: 1, reads: 2 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a fill is of the generation of its lease',
+    edits: [
+      core(
+        'load',
+        'stamp: generations.stamp(entity, snapshot),',
+        'stamp: generations.stamp(entity, await generations.refresh()),',
+      ),
+    ],
+    bounds: { ...FAILOVER, failovers: { watermarks: 1 }, evictions: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a hit is of the generation of now',
+    edits: [
+      core(
+        'look-up',
+        'entry === undefined || !hasStamp(entry, generations.stamp(entity, snapshot, marks))',
+        'entry === undefined',
+      ),
+    ],
+    bounds: FAILOVER,
+    looksFor: /^I/,
+  },
+  {
+    rule: 'a lease drops what is of another generation',
+    edits: [store('const kept = same ? withLease', 'const kept = value !== undefined ? withLease')],
+    bounds: { ...PURGE, readers: 2, writes: 0, written: 1 },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a watermark of a newer generation heals the key',
+    edits: [core('generations', 'await store.bump(options.key, sourceField(source), seen);', '')],
+    bounds: { ...FAILOVER, failovers: { records: 1, generations: 1 }, skewMs: 60_000 },
+    looksFor: /^L/,
+  },
+];
+
+const LINEAGES: readonly KnockOut[] = [
+  {
+    rule: 'every batch closes the watermarks of ancestors',
+    edits: [core('sync', 'closeAncestors(deps, source, partition),', 'undefined,')],
+    bounds: LINEAGE,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a closed watermark stays closed for fills',
+    edits: [store("if (text === 'X') return { state: 'closed' };", '')],
+    bounds: { ...LINEAGE, options: { provisionalMs: 1000 } },
+    looksFor: /^[IP]/,
+  },
+  {
+    rule: 'a worker learns the partition after the page arrived',
+    edits: [core('sync', 'partition ?? (await locate(sample))', "partition ?? { id: 'rid/0.0', ancestors: [] }")],
+    bounds: { ...LINEAGE, writes: 1, workers: 1, moved: 1 },
+    looksFor: /^I1/,
+  },
+];
+
+/** By section of protocol.md. */
+export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES };
