@@ -81,7 +81,7 @@ export function table(caption, columns, rows) {
       {},
       columns.map(({ title, number, cell }, i) => {
         const attributes = { class: number ? 'number' : null, 'data-label': title };
-        return h(i === 0 ? 'th' : 'td', i === 0 ? { scope: 'row' } : attributes, cell(row));
+        return h(i === 0 ? 'th' : 'td', i === 0 ? { scope: 'row' } : attributes, h('div', {}, cell(row)));
       }),
     ),
   );

@@ -71,7 +71,6 @@ function partitions({ name, partitions: all }) {
     },
     { title: 'Last page', cell: ({ lastPageAt }) => time(lastPageAt) },
     { title: 'Its age then', number: true, cell: ({ lagMs }) => duration(lagMs) },
-    { title: 'Changes', number: true, cell: ({ changes }) => (changes === null ? '–' : number(changes)) },
   ];
   return h(
     'details',
