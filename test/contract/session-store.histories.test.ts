@@ -46,8 +46,10 @@ const past = fc.option(
 const key = fc.constantFrom('wf:h:s:{a}', 'wf:h:s:{b}');
 const list = fc.constantFrom('wf:h:su:{x}', 'wf:h:su:{y}');
 const named = <T>(name: string, run: (on: Tested, of: T) => Promise<unknown>) => {
-  return (of: T): Step => ({ name: `${name} ${JSON.stringify(of)}`, run: (on) => run(on, of) });
+  return (of: T): Step => ({ name: `${name} ${show(of)}`, run: (on) => run(on, of) });
 };
+const show = (of: unknown) =>
+  JSON.stringify(of, (_, value: unknown) => (value instanceof Uint8Array ? hex(value) : value));
 
 const create = fc.record({ key, content, life, past }).map(
   named('create', ({ store, now }, of) => {
