@@ -174,7 +174,7 @@ describe('answers', () => {
     await store.get('a');
     let count = 0;
     proxy.answer((command) => (command === 'GET' && ++count === 50 ? LINES.OOM : undefined));
-    const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => store.get(`k${i}`)));
+    const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => store.recall(`k${i}`)));
     expect(results.filter(({ status }) => status === 'rejected')).toMatchObject([{ reason: refused }]);
     expect(results[49]?.status).toBe('rejected');
   });
