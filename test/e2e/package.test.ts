@@ -124,6 +124,8 @@ describe('the package in a host', () => {
         'health-ready',
         'openapi',
         'ops-consistency',
+        'ops-console',
+        'ops-console-file',
         'ops-dead-letter',
         'ops-dead-letters',
         'ops-dead-letters-drop',
