@@ -84,7 +84,7 @@ function start(config: ResolvedConfig): void {
   const ttlMs = settings.WARMFEED_GENERATION_TTL;
   const longestLifeMs = longestLife(kept) + settings.WARMFEED_LEASE;
   const generations = createGenerations({ store, key: keys.generations, clock, entities: kept, ttlMs, longestLifeMs });
-  watchFailovers({ settings, keys, connection, generations, observe }, stopping.signal);
+  const beat = watchFailovers({ settings, keys, connection, generations, observe }, stopping.signal);
   const options = {
     leaseMs: settings.WARMFEED_LEASE,
     fenceMs: settings.WARMFEED_FENCE,
@@ -134,6 +134,7 @@ function start(config: ResolvedConfig): void {
   const { changes } = queryPart;
   const feedDeps = {
     ...deps,
+    observe: observeAll(deps.observe, beat),
     ...startAudit({ ...deps, settings, connection, entities }, stopping.signal),
     traced: (sync: Sync, source: string) => telemetry.sync(sync, source),
     ...(changes && { queries: changes }),

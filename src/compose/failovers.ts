@@ -4,6 +4,7 @@
 import type { Settings } from '../config/settings.ts';
 import { createFailoverWatch, type FailoverWatchDeps } from '../core/failover-watch.ts';
 import type { RedisKeys } from '../core/key.ts';
+import type { CacheEvent, Observe } from '../core/ports.ts';
 import { registerFailoverWatch } from '../functions/failover-watch.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createShards } from '../redis/shards.ts';
@@ -17,9 +18,14 @@ interface FailoverDeps extends Omit<FailoverWatchDeps, 'shards'> {
 
 const PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2000;
+/** How long after changes were applied a heartbeat follows, where only those show a failover. */
+const BEAT_MS = 250;
 
-/** @param stop aborted, a look that failed is not repeated any more */
-export function watchFailovers(deps: FailoverDeps, stop: AbortSignal): void {
+/**
+ * @param stop aborted, a look that failed is not repeated any more
+ * @returns what is to be told of applied changes: a failover that loses them is to lose a heartbeat after them, too
+ */
+export function watchFailovers(deps: FailoverDeps, stop: AbortSignal): Observe {
   const { settings, keys, connection } = deps;
   const isProxied = settings.WARMFEED_REDIS_CLUSTERING === 'EnterpriseCluster';
   const watch = createFailoverWatch({ ...deps, shards: createShards(connection, { name: keys.shard, isProxied }) });
@@ -46,6 +52,18 @@ export function watchFailovers(deps: FailoverDeps, stop: AbortSignal): void {
     isTrying = false;
   }
 
+  let isBeatDue = false;
+
+  function afterChanges(event: CacheEvent): void {
+    if (event.kind !== 'batch' || isBeatDue || !watch.needsHeartbeats()) return;
+    isBeatDue = true;
+    void clock.sleep(BEAT_MS).then(() => {
+      isBeatDue = false;
+      return lookUntilDone();
+    });
+  }
+
   connection.onNodes(() => void lookUntilDone());
   registerFailoverWatch(watch, settings.WARMFEED_FAILOVER_WATCH);
+  return afterChanges;
 }

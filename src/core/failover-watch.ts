@@ -115,7 +115,11 @@ export function createFailoverWatch({ shards, generations, observe }: FailoverWa
     return { ids: new Set(), id, beats: 0, isIdTrue: true, suspicion: undefined };
   }
 
-  return { check };
+  return {
+    check,
+    /** Whether some shard's failovers show by heartbeats only, of which the last one before it must not be long ago. */
+    needsHeartbeats: () => Array.from(known.values()).some(({ id, isIdTrue }) => id === undefined || !isIdTrue),
+  };
 }
 
 export type FailoverWatch = ReturnType<typeof createFailoverWatch>;

@@ -20,6 +20,8 @@ export interface Page {
   readonly highest: Position;
   /** Any key of the page; undefined: nothing in it is a change. */
   readonly sample: Key | undefined;
+  /** See Change; undefined: not told. */
+  readonly container: string | undefined;
   /** Items that name no key: what they changed is unknown. */
   readonly nameless: number;
   readonly letters: readonly DeadLetter[];
@@ -48,7 +50,8 @@ export function planPage(
   );
   const highest = changes.reduce((max, { version }) => (version > max ? version : max), 0n);
   const committedAt = changes.flatMap((change) => (change.committedAt === undefined ? [] : [change.committedAt]));
-  return { works, highest, sample: changes[0]?.key, nameless, letters, committedAt };
+  const container = changes.find((change) => change.container !== undefined)?.container;
+  return { works, highest, sample: changes[0]?.key, container, nameless, letters, committedAt };
 }
 
 /**

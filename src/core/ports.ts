@@ -69,6 +69,8 @@ export interface Change {
   readonly expiresAt?: number;
   /** When it was committed, milliseconds since the epoch, where the source tells. */
   readonly committedAt?: number;
+  /** What the ids of its container's partitions begin with, where the source tells. */
+  readonly container?: string;
 }
 
 /** A declared parameter's value, in the canonical form of its type. */

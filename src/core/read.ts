@@ -109,12 +109,18 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
     }
   }
 
-  /** Concurrent misses of one key in this process share one load. */
+  /**
+   * Concurrent misses of one key in this process share one load. One that began before this request, and was not
+   * stored, may be older than a change that was handled in between: then the next one answers.
+   */
   async function join(wanted: LoadRequest<E>): Promise<ReadAnswer> {
-    const flight = flights.get(wanted.recordKey);
-    const answer = await (flight ?? takeOff(wanted));
-    // A background refresh does not wait for another's lease; who needs the value does.
-    return answer.kind === 'left' ? join(wanted) : answerOf(answer, 'miss', flight !== undefined);
+    for (let isLater = false; ; isLater = true) {
+      const flight = flights.get(wanted.recordKey);
+      const answer = await (flight ?? takeOff(wanted));
+      // A background refresh does not wait for another's lease; who needs the value does.
+      if (answer.kind === 'left') continue;
+      if (flight === undefined || isLater || hasHeld(answer)) return answerOf(answer, 'miss', flight !== undefined);
+    }
   }
 
   function takeOff(wanted: LoadRequest<E>): Promise<LoadAnswer> {
@@ -150,6 +156,11 @@ export interface Reader<E extends Kept = Entity> {
   read(request: ReadRequest<E>): Promise<ReadAnswer>;
   /** Waits for refreshes that outlived their request. */
   drain(): Promise<void>;
+}
+
+/** Stored, so its lease was not taken away by a change; where the cache cannot be asked, no load can say more. */
+function hasHeld(answer: LoadAnswer): boolean {
+  return answer.kind === 'loaded' && (answer.guarantee !== undefined || answer.bypass);
 }
 
 function answerOf(answer: LoadAnswer, how: 'miss' | 'reload', collapsed: boolean): ReadAnswer {

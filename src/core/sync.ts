@@ -46,7 +46,10 @@ export function createSync(deps: SyncDeps) {
     }
     const { sample } = page;
     const at = sample === undefined ? undefined : (partition ?? (await locate(sample)));
-    const done = at === undefined ? NOTHING : await applyTo(at, page, isSettled);
+    // Positions of a container that was deleted and made anew since mean nothing here.
+    const isForeign = at !== undefined && page.container !== undefined && !at.id.startsWith(page.container);
+    const isPlaced = isSettled && !isForeign;
+    const done = at === undefined ? NOTHING : await applyTo(at, isForeign ? dropping(page) : page, isPlaced);
     const letters = [...page.letters, ...done.letters];
     await writeLetters(letters);
     // Behind the page: the feed goes on meanwhile.
@@ -62,7 +65,7 @@ export function createSync(deps: SyncDeps) {
       deadLettered: letters.length,
     };
     observe({ kind: 'batch', source: source.name, partition: at?.id, report, committedAt: page.committedAt });
-    if (at !== undefined && isSettled) void deps.sample?.(page.works, at);
+    if (at !== undefined && isPlaced) void deps.sample?.(page.works, at);
     return report;
   }
 
@@ -149,3 +152,8 @@ export function createSync(deps: SyncDeps) {
 export type Sync = ReturnType<typeof createSync>;
 
 const NOTHING = { refreshed: 0, ignored: 0, reread: 0, letters: [] as readonly DeadLetter[] };
+
+/** What is cached of its items is dropped, and nothing is filled. */
+function dropping(page: Page): Page {
+  return { ...page, works: page.works.map((work) => ({ ...work, own: 'never' })) };
+}

@@ -202,6 +202,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
     identity?.equip(on);
     watchPatiently(on);
     newcomers.set(address, on);
+    on.on('ready', listeners.call);
     on.on('error', (error: unknown) => reporter.report(error, address));
     on.on('end', () => {
       if (newcomers.get(address) === on) newcomers.delete(address);

@@ -2,6 +2,7 @@
 // a count of heartbeats. Behind a proxy no shard can be told from another, so heartbeats are spread over the slots.
 
 import type { Redis } from 'ioredis';
+import { messageOf } from '../core/errors.ts';
 import type { Shard, Shards } from '../core/failover-watch.ts';
 import type { RedisConnection } from './connection.ts';
 import { SLOTS, slotOf } from './slot.ts';
@@ -14,8 +15,6 @@ export interface ShardsOptions {
   readonly isProxied: boolean;
 }
 
-type Mark = readonly [name: string, node: Redis];
-
 /** So many ranges of slots get a mark of their own behind a proxy: every shard of up to half as many has one. */
 const LANES = 64;
 /** Tags that are tried for a primary at most, on average: one with few slots may go without. */
@@ -25,36 +24,43 @@ export function createShards(connection: RedisConnection, { name, isProxied }: S
   const call = createCall(connection);
   const lanes = isProxied ? lanesOf(name) : undefined;
 
-  function placed(mark: string): readonly Mark[] {
-    const node = connection.nodeOf(mark);
-    return node === undefined ? [] : [[mark, node]];
-  }
-
   /** One in each connected primary: the first whose slot it has, which is the same in every process. */
-  function perPrimary(): readonly Mark[] {
+  function perPrimary(): Iterable<string> {
     const most = connection.primaries().length;
-    const found = new Map<Redis, Mark>();
+    const found = new Map<Redis, string>();
     for (let tag = 0; found.size < most && tag < most * TRIES; tag++) {
-      for (const mark of placed(name(String(tag)))) if (!found.has(mark[1])) found.set(mark[1], mark);
+      const mark = name(String(tag));
+      const node = connection.nodeOf(mark);
+      if (node !== undefined && !found.has(node)) found.set(node, mark);
     }
-    return [...found.values()];
+    return found.values();
   }
 
   /** Who it is is asked last: a heartbeat that was counted says that it was a primary by then. */
-  async function lookAt([mark, node]: Mark): Promise<Shard> {
-    const [marked, beats] = await call(() => Promise.all([node.hget(mark, 'id'), node.hincrby(mark, 'beats', 1)]));
-    const info = lanes === undefined ? await call(() => node.info('replication')) : '';
+  async function lookAt(mark: string, node: Redis): Promise<Shard> {
+    const [marked, beats] = await Promise.all([node.hget(mark, 'id'), node.hincrby(mark, 'beats', 1)]);
+    const info = lanes === undefined ? await node.info('replication').catch(untold) : '';
     const id = /^master_replid:(\w+)/m.exec(info)?.[1];
     return { name: mark, id, marked: marked ?? undefined, beats };
   }
 
   return {
-    look: () => Promise.allSettled((lanes?.flatMap(placed) ?? perPrimary()).map(lookAt)),
+    // By way of the key, so that a node that has it no more leads to the one that has.
+    look: () =>
+      Promise.allSettled(
+        Array.from(lanes ?? perPrimary(), (mark) => call(() => connection.send(mark, (node) => lookAt(mark, node)))),
+      ),
 
     async mark(mark, id) {
       await call(() => connection.send(mark, (node) => node.hset(mark, 'id', id)));
     },
   };
+}
+
+/** A server that does not let us ask. */
+function untold(error: unknown): string {
+  if (/^(NOPERM|ERR)\b/.test(messageOf(error))) return '';
+  throw error;
 }
 
 function lanesOf(name: (tag: string) => string): readonly string[] {

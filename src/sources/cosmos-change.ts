@@ -2,7 +2,7 @@
 
 import { WarmfeedError } from '../core/errors.ts';
 import type { Change, Document } from '../core/ports.ts';
-import { isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
+import { containerRid, isObject, keyOf, withoutSystemProperties } from './cosmos-key.ts';
 import { type DefaultTtl, expiryOf } from './cosmos-life.ts';
 
 export type ChangeFeedMode = 'LatestVersion' | 'AllVersionsAndDeletes';
@@ -27,8 +27,9 @@ function latestVersion({ place, partitionKey, defaultTtl }: Feed, item: Document
   if (!hasId(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
   const document = withoutSystemProperties(item);
   const version = positionOf(place, item['_lsn'], '_lsn');
+  const key = keyOf(partitionKey, item, item.id);
   const expiry = expiryOf(item, defaultTtl);
-  return { key: keyOf(partitionKey, item, item.id), version, document, ...expiry, ...commitOf(item['_ts']) };
+  return { key, version, document, ...expiry, ...commitOf(item['_ts']), ...containerOf(item) };
 }
 
 /**
@@ -43,12 +44,18 @@ function oneOfAllVersions({ place, partitionKey, defaultTtl }: Feed, item: Docum
   if (metadata['operationType'] !== 'delete') {
     if (!hasId(current)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no current document`);
     const document = withoutSystemProperties(current);
-    const expiry = expiryOf(current, defaultTtl);
-    return { key: keyOf(partitionKey, current, current.id), version, document, ...expiry, ...commit };
+    const key = keyOf(partitionKey, current, current.id);
+    return { key, version, document, ...expiryOf(current, defaultTtl), ...commit, ...containerOf(current) };
   }
   const image = [current, previous].find(hasId);
   if (image !== undefined)
-    return { key: keyOf(partitionKey, image, image.id), version, document: undefined, ...commit };
+    return {
+      key: keyOf(partitionKey, image, image.id),
+      version,
+      document: undefined,
+      ...commit,
+      ...containerOf(image),
+    };
   const { partitionKey: values } = metadata;
   if (!hasId(metadata) || !isObject(values)) {
     throw new WarmfeedError('ROW_INVALID', `${place}: a delete does not name its document`);
@@ -78,6 +85,12 @@ function unfold(values: Document): Document {
 /** Whole seconds, so that a change seems up to a second older than it is. */
 function commitOf(seconds: unknown): { committedAt?: number } {
   return typeof seconds === 'number' ? { committedAt: seconds * 1000 } : {};
+}
+
+/** Ids of partitions begin with the rid of their container (cosmos-partitions.ts). */
+function containerOf(image: Document): { container?: string } {
+  const rid = containerRid(image['_rid']);
+  return rid === undefined ? {} : { container: `${rid}/` };
 }
 
 function positionOf(place: string, lsn: unknown, name: string): bigint {

@@ -118,6 +118,7 @@ export function createTableSource({ columns, requestTimeoutMs }: TableOptions, d
 
   /** What passes by itself (a connection cut while it was idle, a failover, a deadlock) is tried again. */
   async function inTime<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
     for (let turn = 0; ; turn++) {
       try {
         return await untilAborted(signal, work());
@@ -126,8 +127,8 @@ export function createTableSource({ columns, requestTimeoutMs }: TableOptions, d
           throw new WarmfeedError('SOURCE_TIMEOUT', `${name}: no answer in time`, { retryable: true, cause: error });
         }
         const failure = database.errorOf(error);
-        // The table may be another one than the catalogue told of.
-        if (failure.code === 'SOURCE_REJECTED') description.forget();
+        // The table may be another one than the catalogue told of: a column renamed or dropped, the table made anew.
+        if (failure.code === 'SOURCE_REJECTED' && description.forget(start)) continue;
         if (failure.code !== 'SOURCE_UNAVAILABLE' || turn >= RETRIES) throw failure;
         await pause(10 * 4 ** turn, signal).catch(() => {
           throw failure;

@@ -77,8 +77,8 @@ export function refused(place: string, says: string): WarmfeedError {
 
 export interface Described<T> {
   (signal: AbortSignal): Promise<T>;
-  /** The next call asks the database. */
-  forget(): void;
+  /** The next call asks the database. @returns whether what is forgotten was told before `since` (performance.now) */
+  forget(since?: number): boolean;
 }
 
 /** What the catalogue says of a table, asked for once a minute. */
@@ -93,8 +93,10 @@ export function describedBy<T>(ask: (signal: AbortSignal) => Promise<T>): Descri
   }
 
   return Object.assign(description, {
-    forget: () => {
+    forget: (since = 0) => {
+      const isOlder = known !== undefined && known.at < since;
       known = undefined;
+      return isOlder;
     },
   });
 }

@@ -72,6 +72,19 @@ describe('odd tables', () => {
   });
 });
 
+test('T11: a column that was dropped or made under another name since it was described: the row as it is now', async () => {
+  await server.table('dbo.altered', '(id int PRIMARY KEY, a int, b int)');
+  await server.run('INSERT INTO dbo.altered VALUES (1, 2, 3)');
+  const { source } = server.open('dbo.altered', { id: 'int' });
+  expect((await source.read(['1'])).document).toEqual({ id: 1, a: 2, b: 3 });
+  await server.run('ALTER TABLE dbo.altered DROP COLUMN a');
+  expect((await source.read(['1'])).document).toEqual({ id: 1, b: 3 });
+  await server.run('ALTER TABLE dbo.altered DROP COLUMN b; ALTER TABLE dbo.altered ADD c int NOT NULL DEFAULT 4');
+  expect((await source.readMany([['1'], ['2']])).map(({ document }) => document)).toEqual([{ id: 1, c: 4 }, undefined]);
+  await server.run('DROP TABLE dbo.altered');
+  await expect(source.read(['1'])).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
+});
+
 describe('which row answers', () => {
   test('another case, or trailing spaces: answered, never stored; absence neither', async () => {
     await server.table('dbo.folded', '(code varchar(10) PRIMARY KEY)');

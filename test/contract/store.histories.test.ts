@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { concat, hash64, hex, utf8 } from '../../src/core/bytes.ts';
 import type { Position, Store } from '../../src/core/ports.ts';
-import { decodeControl } from '../../src/core/record.ts';
+import { decodeControl, decodeEntry } from '../../src/core/record.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 import { type StoreOnRedis, storeOnRedis } from './store.on-redis.ts';
 
@@ -172,6 +172,46 @@ test(`memory and Redis do the same (SEED=${seed})`, async () => {
     { seed, numRuns: 40, interruptAfterTimeLimit: 30_000, markInterruptAsFailure: false },
   );
 }, 60_000);
+
+test(`I6: changes leave the same fence in every order, and again (SEED=${seed})`, async () => {
+  const versions = fc.array(
+    position.filter((version) => version > 0n),
+    { minLength: 2, maxLength: 6 },
+  );
+  const orders = versions.chain((all) =>
+    fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }), fc.array(fc.constantFrom(...all))),
+  );
+  await fc.assert(
+    fc.asyncProperty(orders, pick('always', 'never'), async (histories, own) => {
+      const [all, shuffled, again] = histories;
+      const highest = all.reduce((most, version) => (version > most ? version : most));
+      await redis.admin.flushall();
+      const stores = [createMemoryStore(), redis.store];
+      for (const store of stores) {
+        const ends = [all, [...shuffled, ...again]].map((history, i) =>
+          fenceAfter(store, `wf:h:c:{i6-${i}}`, history, own),
+        );
+        expect(await Promise.all(ends)).toEqual([highest, highest]);
+      }
+    }),
+    { seed, numRuns: 100, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false },
+  );
+}, 60_000);
+
+/** Undefined: something is cached. */
+async function fenceAfter(store: Store, at: string, versions: readonly Position[], own: 'always' | 'never') {
+  const token = utf8('token..1');
+  const call = { token, identity: hash64('1'), stamp: utf8('generat1finger..') };
+  const value = { state: 'absent' } as const;
+  await store.lease(at, { ...call, leaseMs: LONG, force: false });
+  await store.fill(at, { ...call, version: 0n, asOf: 0n, guarantee: 'watermarked', value, softMs: LONG, hardMs: LONG });
+  for (const version of versions) {
+    await store.invalidate(at, { ...call, version, own, leaseMs: LONG, fenceMs: LONG });
+  }
+  const bytes = await store.get(at);
+  const isCached = bytes === undefined || decodeEntry(bytes) !== undefined;
+  return isCached ? undefined : decodeControl(bytes)?.fence;
+}
 
 async function compare(memory: MemoryStore, name: string): Promise<void> {
   for (const k of ['wf:h:c:{1}', 'wf:h:c:{2}', 'wf:h:hw:{s}:1', 'wf:h:hw:{s}:2']) {

@@ -179,7 +179,12 @@ describe('a failover of Redis', () => {
     await own.save();
     await write(stack, 'veiled', 2);
     await hitOf(stack, 'veiled', 2);
-    await stack.host.invoke('watch-failovers');
+    // A heartbeat follows the changes by itself.
+    const marks = await own.keys('wf:warmfeed:shard:*');
+    const beats = async () => Number(await own.hget(marks[0] ?? '', 'beats'));
+    const before = await beats();
+    await until(async () => ((await beats()) > before ? true : undefined));
+    expect(marks.length).toBe(64);
     // The same server, the same connections, and the data of before.
     await own.call('DEBUG', 'RELOAD', 'NOSAVE');
     expect(await read(stack, 'veiled')).toEqual({ status: 200, n: 1, isHit: true });

@@ -34,9 +34,9 @@ export async function exploreDeep({ budgetMs, onProgress }: DeepOptions): Promis
 async function knockOuts(onProgress: DeepOptions['onProgress']): Promise<VerifyRow> {
   const all = Object.values(KNOCK_OUTS).flat();
   const failures: string[] = [];
-  for (const { rule, edits, bounds, looksFor } of all) {
+  for (const { rule, edits, bounds, begins = [], looksFor } of all) {
     onProgress(`knocked out: ${rule}`);
-    const limits = { states: MOST_STATES, ms: 120_000, looksFor };
+    const limits = { states: MOST_STATES, ms: 120_000, begins, looksFor };
     const { broken } = await search(await ItemsModel.of(await loadSystem(edits), bounds), limits);
     if (broken === undefined) failures.push(`knocked out, and nothing is noticed: ${rule}`);
   }

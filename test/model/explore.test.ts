@@ -20,9 +20,9 @@ describe('in every order of events no invariant breaks:', () => {
 });
 
 describe('the search notices that it no longer holds:', () => {
-  it.each(Object.values(KNOCK_OUTS).flat())('$rule', async ({ edits, bounds, looksFor }) => {
+  it.each(Object.values(KNOCK_OUTS).flat())('$rule', async ({ edits, bounds, begins = [], looksFor }) => {
     const model = await ItemsModel.of(await loadSystem(edits), bounds);
-    const { broken } = await search(model, { ...LIMITS, looksFor });
+    const { broken } = await search(model, { ...LIMITS, begins, looksFor });
     expect(broken?.invariant).toMatch(looksFor);
     // What it tells can be followed again.
     expect(await retell(model, broken?.schedule ?? [])).toEqual(broken?.story);

@@ -12,12 +12,17 @@ interface Index {
 export interface MemoryQueryStore extends QueryStore {
   /** The index is gone, as by eviction. */
   lose(index: string): void;
+  /** What is there under the name of an index or a list. */
+  save(name: string): unknown;
+  restore(name: string, saved: unknown): void;
 }
 
-export function createMemoryQueryStore(): MemoryQueryStore {
+/** @param next a number that was not given before */
+export function createMemoryQueryStore(next?: () => number): MemoryQueryStore {
   const indexes = new Map<string, Index>();
   const lists = new Map<string, string[]>();
   let incarnations = 0;
+  const another = next ?? (() => ++incarnations);
 
   const marksOf = ({ incarnation, tags }: Index, names: readonly string[]) =>
     [incarnation, ...names.map((tag) => tags.get(tag) ?? 0)].join('|');
@@ -26,7 +31,7 @@ export function createMemoryQueryStore(): MemoryQueryStore {
     async capture(index, tags) {
       let found = indexes.get(index);
       if (found === undefined) {
-        found = { incarnation: `i${++incarnations}`, seq: 0, tags: new Map(), members: new Map() };
+        found = { incarnation: `i${another()}`, seq: 0, tags: new Map(), members: new Map() };
         indexes.set(index, found);
       }
       return { incarnation: found.incarnation, seq: String(found.seq), marks: marksOf(found, tags) };
@@ -77,5 +82,13 @@ export function createMemoryQueryStore(): MemoryQueryStore {
     },
     hot: async (list) => lists.get(list) ?? [],
     lose: (index) => void indexes.delete(index),
+    save: (name) => structuredClone({ index: indexes.get(name), list: lists.get(name) }),
+    restore(name, saved) {
+      const { index, list } = structuredClone(saved) as { index?: Index; list?: string[] };
+      indexes.delete(name);
+      lists.delete(name);
+      if (index !== undefined) indexes.set(name, index);
+      if (list !== undefined) lists.set(name, list);
+    },
   };
 }

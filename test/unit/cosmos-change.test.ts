@@ -18,6 +18,14 @@ describe('a change of the latest version', () => {
     });
   });
 
+  it('tells its container, whose rid is part of the document’s', () => {
+    const item = { id: 'a', region: 'eu', ...SYSTEM, _rid: 'Sl8fALN4sw4CAAAAAAAAAA==' };
+    expect(latest({ ...item, _lsn: 7 }).container).toBe('Sl8fALN4sw4=/');
+    const metadata = { operationType: 'create', lsn: 9 };
+    expect(all({ current: item, metadata }).container).toBe('Sl8fALN4sw4=/');
+    expect(all({ previous: item, metadata: { ...metadata, operationType: 'delete' } }).container).toBe('Sl8fALN4sw4=/');
+  });
+
   it.each([
     [undefined],
     ['x'],

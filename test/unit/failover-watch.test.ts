@@ -54,6 +54,7 @@ describe('the watch for failovers', () => {
     for (let i = 0; i < 3; i++) await watch.check();
     await world.process().check();
     expect([world.bumps, world.events]).toEqual([0, []]);
+    expect(watch.needsHeartbeats()).toBe(false);
   });
 
   it('another server in place of one: old once, also for processes that look later', async () => {
@@ -174,6 +175,7 @@ describe('the watch for failovers', () => {
     await watch.check();
     await watch.check();
     expect(world.events).toEqual([{ kind: 'shard-anonymous', shard: 'a' }]);
+    expect(watch.needsHeartbeats()).toBe(true);
   });
 
   it('a shard that cannot be looked at fails the check, after the others were dealt with', async () => {

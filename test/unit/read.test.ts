@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
-import { createWorld, seen, type World } from '../support/world.ts';
+import { createWorld, RANGE, seen, type World } from '../support/world.ts';
 
 const DOWN = new WarmfeedError('STORE_UNAVAILABLE', 'down', { retryable: true });
 const SOURCE_DOWN = new WarmfeedError('SOURCE_UNAVAILABLE', 'down', { retryable: true });
@@ -50,6 +50,40 @@ describe('a read', () => {
     expect(answers.map((answer) => seen(answer).value)).toEqual([{ v: 1 }, { v: 1 }, { v: 1 }]);
     expect(answers.map((answer) => 'collapsed' in answer && answer.collapsed)).toEqual([false, true, true]);
     expect(world.sourceReads).toBe(1);
+  });
+
+  it('who asks after a change was handled is not answered by a load of before it', async () => {
+    const world = createWorld({ entity: { onChange: 'evict' } });
+    await world.settle();
+    const arrivals: (() => void)[] = [];
+    const isHeld = () => new Promise<void>((resolve) => void arrivals.push(resolve));
+    const app = world.process({}, (store) => ({
+      ...store,
+      fill: async (...call) => {
+        if (arrivals.length === 0) await isHeld();
+        return store.fill(...call);
+      },
+    }));
+    const until = async (count: number) => {
+      while (arrivals.length < count) await new Promise(setImmediate);
+    };
+    world.write('a', { v: 1 });
+    world.sourceReads = 0;
+    const before = [app.read('a'), app.read('a')];
+    await until(1);
+    const change = world.write('a', { v: 2 });
+    await world.process().sync.apply([change], { partition: { id: RANGE, ancestors: [] } });
+    const after = [app.read('a'), app.read('a')];
+    // They have looked, found nothing, and a load that is on its way.
+    for (let i = 0; i < 10; i++) await new Promise(setImmediate);
+    arrivals[0]?.();
+    const values = async (answers: typeof after) => (await Promise.all(answers)).map((answer) => seen(answer).value);
+    expect(await values(after)).toEqual([{ v: 2 }, { v: 2 }]);
+    expect(seen(await (before[0] as (typeof before)[0])).value).toEqual({ v: 1 });
+    expect(await values(before)).not.toContain(null);
+    // One for who came before, one for all the others.
+    expect(world.sourceReads).toBe(2);
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
   it('loads uncached when another holder of the lease takes too long', async () => {

@@ -453,4 +453,19 @@ describe('races', () => {
     await app.sync.apply([change, { ...change, document: undefined }]);
     expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: null });
   });
+
+  it('of a container that was deleted and made anew meanwhile only drops what is cached: its positions mean nothing', async () => {
+    const world = createWorld();
+    await world.settle();
+    const late = { ...world.write('a', { v: 1 }), version: 1000n, container: 'old/' };
+    world.write('a', { v: 2 });
+    const app = world.process();
+    await app.read('a');
+    expect(await app.sync.apply([late])).toMatchObject({ evicted: 1, refreshed: 0 });
+    expect(seen(await app.read('a'))).toEqual({ how: 'miss', value: { v: 2 } });
+    expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
+    // One of the container itself is applied as ever.
+    const change = { ...world.write('a', { v: 3 }), container: 'rid/' };
+    expect(await app.sync.apply([change])).toMatchObject({ refreshed: 1 });
+  });
 });

@@ -24,6 +24,8 @@ export interface Model<S> {
 export interface Limits {
   readonly states: number;
   readonly ms: number;
+  /** Searches only what begins like this: beginnings of the first lines of the story. */
+  readonly begins?: readonly string[];
   /** Which broken invariants count; default all. */
   readonly looksFor?: RegExp;
   readonly onProgress?: (progress: { readonly states: number; readonly depth: number }) => void;
@@ -51,9 +53,10 @@ const PROGRESS_EVERY = 4096;
 export async function search<S>(model: Model<S>, limits: Limits): Promise<Found> {
   const until = performance.now() + limits.ms;
   const looksFor = limits.looksFor ?? /./;
-  const seen = new Set([model.key(model.initial)]);
   const path = new Path();
-  let layer: [S, number][] = [[model.initial, path.root]];
+  const begin = await begun(model, limits.begins ?? [], path);
+  const seen = new Set([model.key(begin[0])]);
+  let layer: [S, number][] = [begin];
   let steps = 0;
   let depth = 0;
   const found = (isComplete: boolean, broken?: Counterexample): Found => {
@@ -85,6 +88,21 @@ export async function search<S>(model: Model<S>, limits: Limits): Promise<Found>
     depth++;
   }
   return found(true);
+}
+
+async function begun<S>(model: Model<S>, lines: readonly string[], path: Path): Promise<[S, number]> {
+  let state = model.initial;
+  let at = path.root;
+  for (const line of lines) {
+    const from = state;
+    const steps = await learned(model, () => model.next(from));
+    const choice = steps.findIndex(({ label }) => label().startsWith(line));
+    const step = steps[choice];
+    if (step === undefined) throw new Error(`nothing begins with: ${line}`);
+    state = step.to;
+    at = path.add(at, choice);
+  }
+  return [state, at];
 }
 
 /** Follows a schedule from the start. @returns one line a step */

@@ -10,6 +10,12 @@ export interface Keyed {
   restore(key: string, saved: never): void;
 }
 
+/** By the name of the port. */
+export type Stores = Readonly<Record<string, Keyed>>;
+
+/** What lies under a key, in each of the stores. */
+export type Content = Readonly<Record<string, unknown>>;
+
 /** What time it is, and how many random numbers were drawn, while a call is made. */
 export interface Moment {
   now: number;
@@ -23,20 +29,20 @@ export interface Effect {
 }
 
 export class Shelf {
-  readonly slots = new Pool<unknown>();
-  readonly #store: Keyed;
+  readonly slots = new Pool<Content>();
+  readonly #stores: Stores;
   readonly #moment: Moment;
   readonly #lessons: Lessons;
   readonly #effects = new Map<string, Effect>();
   readonly #keys = new Map<string, number>();
   readonly empty: number;
 
-  /** @param moment what the store's clock and randomness are made of */
-  constructor(store: Keyed, moment: Moment, lessons: Lessons) {
-    this.#store = store;
+  /** @param moment what the stores' clock and randomness are made of */
+  constructor(stores: Stores, moment: Moment, lessons: Lessons) {
+    this.#stores = stores;
     this.#moment = moment;
     this.#lessons = lessons;
-    this.empty = this.slots.idOf(store.save(''));
+    this.empty = this.take('');
   }
 
   /** The place of a key in the list of slots. */
@@ -60,16 +66,22 @@ export class Shelf {
     return known;
   }
 
-  async #perform({ method, args }: Call, slot: number, now: number, drawn: number): Promise<Effect> {
+  /** What lies under a key of the stores now. */
+  take(key: string): number {
+    return this.slots.idOf(
+      Object.fromEntries(Object.entries(this.#stores).map(([port, store]) => [port, store.save(key)])),
+    );
+  }
+
+  async #perform({ port, method, args }: Call, slot: number, now: number, drawn: number): Promise<Effect> {
     const key = String(args[0]);
-    const store = this.#store as unknown as Record<string, (...all: readonly unknown[]) => Promise<unknown>>;
     Object.assign(this.#moment, { now, drawn });
-    this.#store.restore(key, this.slots.at(slot) as never);
+    for (const [name, each] of Object.entries(this.#stores)) each.restore(key, this.slots.at(slot)[name] as never);
+    const store = this.#stores[port] as unknown as Record<string, (...all: readonly unknown[]) => Promise<unknown>>;
     const reply: Reply = await (store[method] as (typeof store)[string])(...args).then(
       (value) => ({ value }),
       (error: unknown) => ({ error: error as Error }),
     );
-    const after = this.slots.idOf(this.#store.save(key));
-    return { reply: this.#lessons.replies.idOf(reply), slot: after, drawn: this.#moment.drawn };
+    return { reply: this.#lessons.replies.idOf(reply), slot: this.take(key), drawn: this.#moment.drawn };
   }
 }

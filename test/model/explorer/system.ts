@@ -7,10 +7,26 @@ import type { Entity } from '../../../src/core/entity.ts';
 import { createGenerations } from '../../../src/core/generations.ts';
 import { type Key, type RedisKeys, redisKeys } from '../../../src/core/key.ts';
 import { NO_DIRECTIVES } from '../../../src/core/policy.ts';
-import type { Change, Clock, Document, Partition, Source, Store } from '../../../src/core/ports.ts';
-import { createReader, type ReadAnswer } from '../../../src/core/read.ts';
+import { createPoller } from '../../../src/core/poll.ts';
+import type {
+  Change,
+  ChangeLog,
+  Clock,
+  Document,
+  GenerationsReply,
+  Partition,
+  Source,
+  Store,
+} from '../../../src/core/ports.ts';
+import type { Query } from '../../../src/core/query.ts';
+import { createQueryChanges } from '../../../src/core/query-changes.ts';
+import type { QueryStore } from '../../../src/core/query-ports.ts';
+import { createQueryReader } from '../../../src/core/query-read.ts';
+import { createReader, type Limit, type ReadAnswer } from '../../../src/core/read.ts';
 import { decodeControl, decodeEntry, type Entry, hasStamp, versionOf } from '../../../src/core/record.ts';
 import { createSync } from '../../../src/core/sync.ts';
+import { createMemoryPostgres } from '../../support/memory-postgres.ts';
+import { createMemoryQueryStore } from '../../support/memory-query-store.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 import type { Actor, Input, Surroundings } from './process.ts';
 
@@ -21,6 +37,8 @@ export interface Setup {
   readonly entity: Partial<Entity>;
   /** Whether calls made in one tick take effect in their order (one Redis), or in any (a cluster). */
   readonly isOrdered: boolean;
+  /** Whether lists of items are cached: results of one query that runs on one partition, or on several. */
+  readonly queries?: 'one-partition' | 'cross-partition';
   readonly options: {
     readonly leaseMs: number;
     readonly fenceMs: number;
@@ -33,6 +51,9 @@ export interface Setup {
 
 export type Task =
   | { readonly do: 'read'; readonly key: Key; readonly serial: number; readonly isReload: boolean }
+  | { readonly do: 'query'; readonly list: string; readonly serial: number }
+  /** One poll of the log. */
+  | { readonly do: 'poll'; readonly serial: number }
   | {
       readonly do: 'page';
       readonly items: readonly Change[];
@@ -46,12 +67,17 @@ export type Task =
   /** Only asks for the generations. */
   | { readonly do: 'look' };
 
-/** What a reader's client sees. `n` of what it is given; 0: nothing is there. */
+/** What a reader's client sees. */
 export interface Sight {
   readonly how: string;
+  /** `n` of what it is given; 0: nothing is there. */
   readonly n: number;
+  readonly rows: Rows | undefined;
   readonly guarantee: string | undefined;
 }
+
+/** `n` of each item in a list, by its name. */
+export type Rows = Readonly<Record<string, number>>;
 
 export const ENTITY = 'widget';
 export const keys: RedisKeys = redisKeys('x');
@@ -71,12 +97,43 @@ function entityOf(source: Source, over: Partial<Entity>): Entity {
     match: () => true,
     deletedWhen: (document) => document['deleted'] === true,
     select: (document) => document,
-    tags: () => [],
+    tags: (document) => ((document['lists'] as readonly string[] | undefined) ?? []).map((list) => `list:${list}`),
     maxBytes: 1000,
     http: { maxAgeS: undefined, staleWhileRevalidateS: undefined, staleIfErrorS: undefined, public: false },
     ...over,
   };
 }
+
+export const LISTS = 'query/lists';
+
+/** Lists whose names begin alike have one tag, and are the same. */
+function queryOf(entity: Entity): Query {
+  const { source, http } = entity;
+  return {
+    name: LISTS,
+    title: 'lists',
+    source,
+    fingerprint: hash64('query'),
+    staleForMs: 0,
+    staleIfErrorMs: 0,
+    madeOf: [entity],
+    of: [entity],
+    run: (statement, options) => (source.query as NonNullable<Source['query']>)(statement, options),
+    isOfItems: true,
+    text: '',
+    params: [{ name: 'list', type: 'text', maxBytes: 100 }],
+    partition: undefined,
+    tags: ({ list }) => [`list:${String(list).slice(0, 1)}`],
+    row: (row) => row,
+    ttlMs: 1e9,
+    maxRows: 100,
+    maxBytes: 100_000,
+    onChange: 'evict',
+    http,
+  };
+}
+
+export const listKey = (list: string): string => keys.record(LISTS, [list, '']);
 
 function parked<T extends object>({ park }: Surroundings, port: string, own: Partial<T>): T {
   return new Proxy(own, {
@@ -97,11 +154,12 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   const source = parked<Source>(surroundings, 'source', { ...setup.source, change: (item) => item as Change });
   const entity = entityOf(source, setup.entity);
   const entities = [entity];
+  const query = queryOf(entity);
   const generations = createGenerations({
     store,
     key: keys.generations,
     clock,
-    entities,
+    entities: setup.queries === undefined ? entities : [entity, query],
     ttlMs: options.generationMs,
   });
   let tokenOf = 0;
@@ -120,8 +178,21 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
     },
     options: { ...options, jitter: 0 },
   };
-  const reader = createReader({ ...deps, reloads: (work) => work(NEVER) });
-  const sync = createSync({ ...deps, entities });
+  const reloads: Limit = (work) => work(NEVER);
+  const reader = createReader({ ...deps, reloads });
+  const index = parked<QueryStore>(surroundings, 'queries', {});
+  const lists = createQueryReader({ ...deps, queries: index, reloads });
+  const hot = { note: () => undefined, start: async () => undefined };
+  const queries = createQueryChanges({ ...deps, store: index, queries: [query], hot, mostFields: 100 });
+  const sync = createSync({ ...deps, entities, ...(setup.queries === undefined ? {} : { queries }) });
+
+  const poller = createPoller({
+    ...deps,
+    log: parked<ChangeLog>(surroundings, 'log', { prune: async () => undefined }),
+    sync,
+    entities: [ENTITY],
+    options: { pauseMs: 200, pageSize: 1000, pruneMs: 60_000 },
+  });
 
   async function begin(task: Task): Promise<unknown> {
     tokenOf = 0;
@@ -131,10 +202,17 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
         const directives = { ...NO_DIRECTIVES, noCache: task.isReload };
         return sightOf(await reader.read({ entity, key: task.key, directives }));
       }
+      case 'query': {
+        serial = task.serial;
+        return sightOf(await lists.read({ entity: query, key: [task.list, ''], directives: NO_DIRECTIVES }));
+      }
       case 'page': {
         serial = task.serial;
         return sync.apply(task.items, task.partition === undefined ? {} : { partition: task.partition });
       }
+      case 'poll':
+        serial = task.serial;
+        return poller.follow(surroundings.now(), NEVER);
       case 'bump':
         return generations.bump(source.name);
       case 'purge':
@@ -148,7 +226,14 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   function remains(): readonly Input[] {
     const last = generations.last();
     if (last === undefined || surroundings.now() - last.sentAt >= options.generationMs) return [];
-    const reply = { value: { values: [...last.values.values()], timeMs: last.storeTimeMs } };
+    if (last.purges !== undefined) throw new Error('purges of tags are not explored');
+    const told: GenerationsReply = {
+      values: [...last.values.values()],
+      timeMs: last.storeTimeMs,
+      purgesVersion: '',
+      purges: undefined,
+    };
+    const reply = { value: told };
     return [
       { kind: 'begin', task: { do: 'look' }, now: last.sentAt },
       { kind: 'reply', index: 0, reply, now: last.sentAt },
@@ -159,21 +244,28 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
 }
 
 function sightOf(answer: ReadAnswer): Sight {
-  if (answer.kind === 'not-cached') return { how: answer.kind, n: 0, guarantee: undefined };
+  if (answer.kind === 'not-cached') return { how: answer.kind, n: 0, rows: undefined, guarantee: undefined };
   const value = answer.kind === 'cached' ? answer.entry : answer.represented.value;
   const guarantee = answer.kind === 'cached' ? answer.entry.guarantee : answer.guarantee;
-  return { how: answer.how, n: nOf(value), guarantee };
+  return { how: answer.how, n: nOf(value), rows: rowsOf(value), guarantee };
 }
 
-function nOf(value: { readonly state: 'value' | 'absent'; readonly body?: Uint8Array }): number {
-  if (value.state === 'absent') return 0;
-  return Number((JSON.parse(new TextDecoder().decode(value.body)) as Document)['n']);
+function documentOf(value: { readonly state: 'value' | 'absent'; readonly body?: Uint8Array }): Document {
+  return value.state === 'absent' ? {} : (JSON.parse(new TextDecoder().decode(value.body)) as Document);
+}
+
+const nOf = (value: Parameters<typeof documentOf>[0]): number => Number(documentOf(value)['n'] ?? 0);
+
+function rowsOf(value: Parameters<typeof documentOf>[0]): Rows | undefined {
+  const rows = documentOf(value)['rows'] as readonly { readonly id: string; readonly n: number }[] | undefined;
+  return rows && Object.fromEntries(rows.map(({ id, n }) => [id, n]));
 }
 
 /** What lies in a record, for the invariants. */
 export interface Contents {
   readonly entry: Entry | undefined;
   readonly n: number;
+  readonly rows: Rows | undefined;
   readonly version: number;
   readonly token: string;
   readonly deadline: number;
@@ -185,24 +277,27 @@ export function contentsOf(record: Uint8Array | undefined): Contents {
   return {
     entry,
     n: entry === undefined ? 0 : nOf(entry),
+    rows: entry && rowsOf(entry),
     version: entry === undefined ? 0 : Number(versionOf(entry)),
     token: control === undefined ? '' : control.leaseToken.toString(),
     deadline: control?.leaseDeadline ?? 0,
   };
 }
 
-/** Whether a record is live under these generations of source and entity. */
-export function isLive(setup: Setup, entry: Entry, values: ReadonlyMap<string, string>): boolean {
+/** Whether a record is live under these generations; of a list, under these marks. */
+export function isLive(setup: Setup, entry: Entry, values: ReadonlyMap<string, string>, marks?: string): boolean {
   const source = setup.source as Source;
   const entity = entityOf(source, setup.entity);
+  const query = queryOf(entity);
   const { stamp } = createGenerations({
     store: undefined as unknown as Store,
     key: '',
     clock: undefined as unknown as Clock,
-    entities: [entity],
+    entities: [entity, query],
     ttlMs: 0,
   });
-  return hasStamp(entry, stamp(entity, { sentAt: 0, storeTimeMs: 0, values, purges: undefined }));
+  const of = marks === undefined ? entity : query;
+  return hasStamp(entry, stamp(of, { sentAt: 0, storeTimeMs: 0, values, purges: undefined }, marks));
 }
 
-export { createMemoryStore };
+export { createMemoryPostgres, createMemoryQueryStore, createMemoryStore };

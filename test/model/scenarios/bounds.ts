@@ -38,6 +38,20 @@ export interface Bounds {
   readonly start?: 'followed' | 'empty';
   /** Which keys are in one partition, at first and after each split or merge. */
   readonly layouts?: readonly (readonly (readonly number[])[])[];
+  /** Lists are read in place of items: an item is in those whose names begin with its letter, or in none. */
+  readonly lists?: readonly string[];
+  /** Letters that a write may choose from; '' for an item that is in no list. */
+  readonly letters?: readonly string[];
+  readonly queries?: Setup['queries'];
+  /** A table of PostgreSQL in place of a container; workers poll it. */
+  readonly tables?: { readonly transactions: number; readonly aborts?: number; readonly forgets?: number };
+  /** Polls of each worker. */
+  readonly polls?: number;
+  readonly checkpointLosses?: number;
+  /** Indexes of lists that are lost. */
+  readonly indexLosses?: number;
+  /** Times that the container is deleted and made anew: another identity, and positions from the start. */
+  readonly recreations?: number;
   /** How many of the splits and merges are over when the scenario begins. */
   readonly moved?: number;
   /** Writes of the first key that are made, and not delivered, when the scenario begins. */
@@ -53,7 +67,7 @@ export const SHARDS = ['records', 'watermarks', 'generations'] as const;
 export type Shard = (typeof SHARDS)[number];
 
 export const SOURCE = 'cosmos';
-export const FIELDS = [`s:${SOURCE}`, 'e:widget'] as const;
+export const FIELDS = [`s:${SOURCE}`, 'e:widget', 'e:query/lists'] as const;
 /** A day, so that what expires is what a scenario lets expire. */
 const LONG = 86_400_000;
 export const OPTIONS: Setup['options'] = {

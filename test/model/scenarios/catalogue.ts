@@ -12,6 +12,9 @@ export interface Scenario {
 
 const ONE = { keys: 1, writes: 1, readers: 1, workers: 1, lagMs: 1000 } as const;
 const EXPIRING = { options: { leaseMs: 10_000, fenceMs: 60_000 } } as const;
+const LIST = { keys: 1, writes: 1, letters: ['x', ''], lists: ['x'], readers: 1, workers: 1 } as const;
+const EVICTING = { entity: { onChange: 'evict' } } as const;
+const TABLE = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 } as const;
 const SPLIT = [[[0]], [[0]]];
 const SPLIT_TWICE = [[[0]], [[0]], [[0]]];
 const SPLIT_AND_MERGE = [[[0, 1]], [[0], [1]], [[0, 1]]];
@@ -49,8 +52,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'readers and workers that die',
-    bounds: { ...ONE, deaths: 1, redeliveries: 1, evictions: 1, passes: [10_001], ...EXPIRING },
-    deep: { writes: 2, reads: 2, deaths: 2 },
+    bounds: { ...ONE, deaths: 1, redeliveries: 1, passes: [10_001], ...EXPIRING },
+    deep: { writes: 2, reads: 2, deaths: 2, evictions: 1 },
   },
   {
     title: 'calls of the store that fail, with effect or without',
@@ -69,13 +72,13 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'changes that only evict',
-    bounds: { ...ONE, reads: 2, evictions: 1, entity: { onChange: 'evict' } },
+    bounds: { ...ONE, ...EVICTING, reads: 2, evictions: 1 },
     deep: { writes: 2, readers: 2, workers: 2, redeliveries: 1 },
   },
   {
     title: 'readers that wait for each other',
-    bounds: { ...ONE, writes: 0, written: 1, readers: 2, options: { waitMs: 6 } },
-    deep: { writes: 1, evictions: 1 },
+    bounds: { ...ONE, writes: 0, written: 1, readers: 2, options: { waitMs: 1 } },
+    deep: { writes: 1, evictions: 1, options: { waitMs: 6 } },
   },
   {
     title: 'nothing is known at first, reads seed',
@@ -114,12 +117,12 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'the shards of records and watermark fall back',
-    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, watermarks: 1 } },
-    deep: { writes: 1, reads: 2, evictions: 1 },
+    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, watermarks: 1 }, readers: 0 },
+    deep: { writes: 1, readers: 1, reads: 2, evictions: 1 },
   },
   {
     title: 'the shard of the generations falls back, its clock too',
-    bounds: { ...ONE, writes: 0, written: 1, failovers: { records: 1, generations: 1 }, skewMs: 60_000 },
+    bounds: { ...ONE, writes: 0, written: 1, failovers: { generations: 1 }, skewMs: 60_000 },
     deep: { writes: 1, failovers: { records: 1, watermarks: 1, generations: 1 } },
   },
   {
@@ -129,8 +132,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'a purge and a failover of the generations',
-    bounds: { ...ONE, writes: 0, written: 1, purges: 1, failovers: { generations: 1 } },
-    deep: { writes: 1, reads: 2, failovers: { records: 1, generations: 1 } },
+    bounds: { ...ONE, writes: 0, written: 1, purges: 1, failovers: { generations: 1 }, readers: 0 },
+    deep: { writes: 1, readers: 1, reads: 2, failovers: { records: 1, generations: 1 } },
   },
   {
     title: 'a split, with a late worker of the parent',
@@ -156,5 +159,68 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'a split, and the shard of the records falls back',
     bounds: { ...ONE, layouts: SPLIT, failovers: { records: 1 } },
     deep: { writes: 2, evictions: 1, failovers: { records: 1, watermarks: 1 } },
+  },
+  {
+    title: 'the container is made anew, with a late worker of the old one',
+    bounds: { ...ONE, written: 1, readers: 0, recreations: 1 },
+    deep: { readers: 1, reads: 2, passes: [1000], evictions: 1 },
+  },
+  {
+    title: 'a list of one partition, a lagging reader; items enter and leave',
+    bounds: { ...LIST, ...EVICTING, writes: 2, reads: 2, queries: 'one-partition', lagMs: 1000 },
+    deep: { keys: 2, readers: 2, writes: 3, deletes: 1 },
+  },
+  {
+    title: 'a list of several partitions; items enter and leave, a change comes again',
+    bounds: {
+      ...LIST,
+      ...EVICTING,
+      letters: ['x', 'y'],
+      reads: 2,
+      queries: 'cross-partition',
+      redeliveries: 1,
+      workers: 2,
+    },
+    deep: { writes: 3, keys: 2 },
+  },
+  {
+    title: 'two lists that share a tag',
+    bounds: { ...LIST, ...EVICTING, lists: ['x', 'xx'], reads: 2, queries: 'one-partition', lagMs: 1000 },
+    deep: { writes: 2, keys: 2, readers: 2 },
+  },
+  {
+    title: 'the index of lists is lost',
+    bounds: { ...LIST, ...EVICTING, reads: 2, queries: 'one-partition', indexLosses: 2, evictions: 1, lagMs: 1000 },
+    deep: { writes: 2, keys: 2, reads: 3, workers: 2, redeliveries: 1 },
+  },
+  {
+    title: 'lists, and a purge',
+    bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', purges: 1 },
+    deep: { writes: 2, readers: 2, indexLosses: 1 },
+  },
+  {
+    title: 'a table, a transaction, a poller',
+    bounds: { ...TABLE, evictions: 1 },
+    deep: { keys: 2, tables: { transactions: 2, aborts: 1 } },
+  },
+  {
+    title: 'a table, transactions that overlap or abort, two pollers',
+    bounds: { ...TABLE, tables: { transactions: 1, aborts: 1 }, polls: 1, workers: 2 },
+    deep: { tables: { transactions: 3, aborts: 1 }, polls: 2, evictions: 1 },
+  },
+  {
+    title: 'a table whose checkpoint, watermark and changes are lost',
+    bounds: { ...TABLE, checkpointLosses: 1 },
+    deep: {
+      tables: { transactions: 2, forgets: 1 },
+      polls: 3,
+      watermarkLosses: 1,
+      evictions: 1,
+    },
+  },
+  {
+    title: 'a table whose changes are forgotten, and pollers that die',
+    bounds: { ...TABLE, tables: { transactions: 1, forgets: 1 }, deaths: 1 },
+    deep: { tables: { transactions: 2, forgets: 1 }, polls: 3, checkpointLosses: 1 },
   },
 ];

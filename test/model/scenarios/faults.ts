@@ -3,7 +3,7 @@
 import { SHARDS } from './bounds.ts';
 import type { ItemsModel, ItemsStep } from './items.ts';
 import { replaced, type State } from './stage.ts';
-import { type Left, nameOf } from './world.ts';
+import { type Left, nameOf, type Running } from './world.ts';
 
 export function faultSteps(model: ItemsModel, state: State): readonly ItemsStep[] {
   return [
@@ -12,6 +12,7 @@ export function faultSteps(model: ItemsModel, state: State): readonly ItemsStep[
     ...failovers(model, state),
     ...operations(model, state),
     ...moves(model, state),
+    ...recreations(model, state),
     ...passes(model, state),
   ];
 }
@@ -49,6 +50,15 @@ function losses({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
       lose([stage.records[key] ?? 0], { evictions: left.evictions - 1 }, [key], `evict ${nameOf(key)}`);
     }
   }
+  if (left.evictions > 0) {
+    for (const [i, list] of (bounds.lists ?? []).entries()) {
+      lose([stage.lists[i] ?? 0], { evictions: left.evictions - 1 }, [], `evict list ${list}`);
+    }
+  }
+  if (left.indexLosses > 0) lose([stage.index], { indexLosses: left.indexLosses - 1 }, [], 'lose the index of lists');
+  if (left.checkpointLosses > 0) {
+    lose([stage.checkpoint], { checkpointLosses: left.checkpointLosses - 1 }, [], 'lose the checkpoint');
+  }
   if (left.flushes > 0) lose([...state.slots.keys()], { flushes: left.flushes - 1 }, all, 'flush all');
   if (left.watermarkLosses > 0) {
     for (const [i, id] of stage.partitions().entries()) {
@@ -84,10 +94,17 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     const failed = Object.values(bounds.failovers ?? {}).reduce((sum, times) => sum + times, 0);
     const rolledBack = 1 + failed - left.failovers.reduce((sum, times) => sum + times, 0);
     const skewMs = shard === 'generations' ? (bounds.skewMs ?? 0) : state.world.skewMs;
-    const world = { ...after.world, cached, stalled: stalled.with(at, undefined), rolledBack, skewMs };
+    const running = state.world.running.map(withoutFloor);
+    const world = { ...after.world, cached, running, stalled: stalled.with(at, undefined), rolledBack, skewMs };
     const to = { ...after, slots: stage.expired(slots, now), world };
     return [{ to, label: () => `the replica of the ${shard} takes over` }];
   });
+}
+
+/** What a read that was begun before a failover may show is open. */
+function withoutFloor(running: Running | undefined): Running | undefined {
+  if (running?.do === 'read') return { ...running, least: 0 };
+  return running?.do === 'query' ? { ...running, least: running.least.map(() => 0) } : running;
 }
 
 /** Bumps: of the source after a failover, of the entity for a purge. */
@@ -114,6 +131,30 @@ function moves({ bounds }: ItemsModel, state: State): ItemsStep[] {
   if (next === undefined) return [];
   const to = { ...state, world: { ...world, moves: [...world.moves, world.log.length], isTakenOver: false } };
   return [{ to, label: () => `partitions become ${next.map((group) => group.map(nameOf).join('')).join(' | ')}` }];
+}
+
+/** All is gone, no feed tells, and it counts as a loss until it was noticed. */
+function recreations({ bounds }: ItemsModel, state: State): ItemsStep[] {
+  const { world } = state;
+  const { left, log, now } = world;
+  if (left.recreations === 0) return [];
+  const keys = Array.from({ length: bounds.keys }, (_, key) => key);
+  const all = [...log, ...keys.map((key) => ({ key, isGone: true, at: now, letter: '' }))];
+  const after = spent(state, { recreations: left.recreations - 1 });
+  const eras = [...world.eras, all.length];
+  const to = {
+    ...after,
+    world: {
+      ...after.world,
+      log: all,
+      eras,
+      checkpoints: keys.map(() => all.length),
+      cached: keys.map(() => 0),
+      running: world.running.map(withoutFloor),
+      rolledBack: 100 + eras.length,
+    },
+  };
+  return [{ to, label: () => 'the container is deleted and made anew' }];
 }
 
 function passes(model: ItemsModel, state: State): ItemsStep[] {

@@ -4,10 +4,10 @@
 
 import { asOfOf } from '../../../src/core/record.ts';
 import type { Call } from '../explorer/process.ts';
-import type { Sight } from '../explorer/system.ts';
+import type { Rows, Sight } from '../explorer/system.ts';
 import type { ItemsModel } from './items.ts';
 import type { State, Taken } from './stage.ts';
-import { latest, nameOf, type World } from './world.ts';
+import { logText, nameOf, rowsAt, type World } from './world.ts';
 
 const NONE = new Uint8Array(8).toString();
 
@@ -19,10 +19,9 @@ function cachedVersion({ stage }: ItemsModel, state: State, key: number, isProvi
   if (!stage.isLive(state, slot)) return undefined;
   if (entry.state === 'value') return n;
   // That an item is not there is as new as the last delete that the record can know of.
-  const gone = state.world.log.findLastIndex(
-    (write, i) => i < Number(asOfOf(entry)) && write.key === key && write.isGone,
-  );
-  return gone + 1;
+  const { log, eras } = state.world;
+  const asOf = Number(asOfOf(entry)) + (eras.at(-1) ?? 0);
+  return log.findLastIndex((write, i) => i < asOf && write.key === key && write.isGone) + 1;
 }
 
 export function faultOf(model: ItemsModel, state: State): string | undefined {
@@ -41,15 +40,53 @@ export function faultOf(model: ItemsModel, state: State): string | undefined {
     if (provisional !== undefined && provisional < least) {
       return `P: ${nameOf(key)} is cached provisionally as ${provisional} although ${least} was completed since the start`;
     }
-    const now = latest(world.log, key, world.log.length);
-    if (!isQuiet || (world.checkpoints[key] ?? 0) < now) continue;
+    const { version: now } = model.newest(world, key);
+    if (!isQuiet || !isKnown(model, world, key, now)) continue;
     if (version !== undefined && version !== now)
       return `I2: in quiet ${nameOf(key)} is cached as ${version}, not ${now}`;
     if (model.bounds.endsCached && now > 0 && version === undefined && world.left.writes === 0) {
       return `L: without a fault ${nameOf(key)} ended uncached`;
     }
   }
-  return isQuiet && isDelivered(world) ? lifeless(model, state) : undefined;
+  const isOver = isQuiet && model.isDelivered(world);
+  return (
+    listFault(model, state, isOver) ?? (isOver && model.bounds.lists === undefined ? lifeless(model, state) : undefined)
+  );
+}
+
+/** What is wrong with a cached list that is valid now. */
+function listFault(model: ItemsModel, state: State, isOver: boolean): string | undefined {
+  const { stage, bounds } = model;
+  for (const [i, list] of (bounds.lists ?? []).entries()) {
+    const slot = state.slots[stage.lists[i] ?? 0] ?? stage.shelf.empty;
+    const { entry, rows } = stage.contents(slot);
+    const marks = entry && stage.marks(state, list);
+    if (rows === undefined || marks === undefined || !stage.isLive(state, slot, marks)) continue;
+    if (entry?.guarantee === 'provisional') continue;
+    const { world } = state;
+    const least = isOver ? world.completed.map(() => world.log.length) : world.completed;
+    const stale = staleRow(model, world, list, rows, least);
+    if (stale !== undefined) return `${isOver ? 'I2: in quiet' : 'I1:'} list ${list} is cached with ${stale}`;
+  }
+}
+
+/** An item that a list shows as it was only before a version of it. */
+export function staleRow(
+  { bounds }: ItemsModel,
+  { log }: World,
+  list: string,
+  rows: Rows,
+  least: readonly number[],
+): string | undefined {
+  for (let key = 0; key < bounds.keys; key++) {
+    const name = nameOf(key);
+    const from = least[key] ?? 0;
+    const states = Array.from(
+      { length: log.length - from + 1 },
+      (_, i) => rowsAt(log, bounds.keys, list, from + i)[name],
+    );
+    if (!states.includes(rows[name])) return `${name}${rows[name] === undefined ? ' not in it' : `@${rows[name]}`}`;
+  }
 }
 
 /** Then a provisional value is no older than what was completed either. */
@@ -70,8 +107,9 @@ export function noteCached(model: ItemsModel, state: State, { method }: Call): S
     : { ...state, world: { ...world, cached } };
 }
 
-function isDelivered({ log, checkpoints }: World): boolean {
-  return checkpoints.every((checkpoint, key) => checkpoint >= latest(log, key, log.length));
+/** Whether the change that led to the newest version was delivered. */
+function isKnown(model: ItemsModel, world: World, key: number, newest: number): boolean {
+  return model.bounds.tables === undefined ? (world.checkpoints[key] ?? 0) >= newest : model.isDelivered(world);
 }
 
 const lives = new WeakMap<ItemsModel, Map<string, string>>();
@@ -81,8 +119,10 @@ function lifeless(model: ItemsModel, state: State): string | undefined {
   const { slots, world } = state;
   const known = lives.get(model) ?? new Map<string, string>();
   lives.set(model, known);
-  const log = world.log.map(({ key, isGone, at }) => `${key}${isGone ? '-' : '+'}${at}`);
-  const name = [slots, world.now, world.drawn, log, world.moves].map((each) => each.toString()).join('|');
+  const log = world.log.map(logText);
+  const name = [slots, world.now, world.drawn, log, world.eras, world.moves, world.done]
+    .map((each) => each.toString())
+    .join('|');
   const found = known.get(name);
   if (found !== undefined) return found === '' ? undefined : found;
   const broken = findLife(model, state);
@@ -101,10 +141,9 @@ function findLife(model: ItemsModel, state: State): string | undefined {
       if (read === undefined) return undefined;
       [at, sight] = read;
     }
-    const now = latest(state.world.log, key, state.world.log.length);
-    const isThere = now > 0 && state.world.log[now - 1]?.isGone === false;
+    const { version: now, isGone } = model.newest(state.world, key);
     if (sight?.how !== 'hit') return `L: in quiet ${nameOf(key)} is not cached, however often it is read`;
-    if (sight.n !== (isThere ? now : 0)) return `I2: in quiet ${nameOf(key)} is hit as ${sight.n}, not ${now}`;
+    if (sight.n !== (isGone ? 0 : now)) return `I2: in quiet ${nameOf(key)} is hit as ${sight.n}, not ${now}`;
   }
   return '';
 }
@@ -130,10 +169,11 @@ function readAlone(model: ItemsModel, from: State, key: number, serial: number):
   }
 }
 
-const FAILED: Sight = { how: 'failed', n: 0, guarantee: undefined };
+const FAILED: Sight = { how: 'failed', n: 0, rows: undefined, guarantee: undefined };
 
 /** Whether a fill brought an older version than was cached since the key was last lost. */
 function fallen(model: ItemsModel, { world }: State, after: State): boolean {
+  if (world.rolledBack > 0) return false;
   return world.cached.some((highest, key) => (cachedVersion(model, after, key) ?? highest) < highest);
 }
 
@@ -160,7 +200,9 @@ export function brokenBy(model: ItemsModel, before: State, taken: Taken, call: C
   if (call.method === 'release' && now !== old && stage.contents(old).token !== String(call.args[1])) {
     return 'I5: a lease is given back by another than its holder';
   }
-  if (call.method === 'invalidate' && stage.contents(now).entry?.guarantee === 'provisional') {
+  const left = stage.contents(now).entry;
+  const isServed = left?.guarantee === 'provisional' && left.hardAt > before.world.now;
+  if (call.method === 'invalidate' && isServed) {
     return 'P: a provisional value survives an invalidation';
   }
   const [from, to] = [old, now].map((slot) => /^K\|[^|]*\|(\w+)$/.exec(stage.textOf(slot))?.[1]);

@@ -1,24 +1,28 @@
 // Items of one container: readers, change workers, an operator who makes everything old, and what befalls them.
 
 import type { Partition } from '../../../src/core/ports.ts';
-import type { Call, Done } from '../explorer/process.ts';
+import type { Call, Done, Reply } from '../explorer/process.ts';
 import type { Model, Step } from '../explorer/search.ts';
 import type { Sight, Task } from '../explorer/system.ts';
+import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
 import type { Bounds } from './bounds.ts';
 import { faultSteps } from './faults.ts';
-import { brokenBy, faultOf, noteCached } from './invariants.ts';
+import { brokenBy, faultOf, noteCached, staleRow } from './invariants.ts';
 import { START_MS, Stage, type State, type Taken } from './stage.ts';
 import { describe } from './story.ts';
+import { isTableAtRest, Tables, tableSteps, toldBy } from './tables.ts';
 import {
   answersTo,
   changeAt,
   feedsOf,
   keyOf,
+  latest,
   nameOf,
   pagesOf,
   partitionOf,
   type Running,
+  rowsTo,
   type World,
 } from './world.ts';
 
@@ -33,6 +37,7 @@ interface Answer {
 export class ItemsModel implements Model<State> {
   readonly stage: Stage;
   readonly bounds: Bounds;
+  readonly tables: Tables;
   readonly initial: State;
   readonly operator: number;
   /** Reads when all is quiet, for the invariant of liveness. */
@@ -45,6 +50,7 @@ export class ItemsModel implements Model<State> {
   private constructor(stage: Stage, initial: State) {
     this.stage = stage;
     this.bounds = stage.bounds;
+    this.tables = new Tables(stage.system);
     this.initial = initial;
     this.operator = stage.names.indexOf('operator');
     this.calm = stage.names.indexOf('calm');
@@ -97,9 +103,10 @@ export class ItemsModel implements Model<State> {
       this.#go(state, actor, steps);
       if (state.world.running[actor] !== undefined) continue;
       if (name.startsWith('R')) this.#read(state, actor, steps);
+      else if (name.startsWith('W') && this.bounds.tables !== undefined) this.#poll(state, actor, steps);
       else if (name.startsWith('W')) this.#deliver(state, actor, steps);
     }
-    steps.push(...faultSteps(this, state));
+    steps.push(...tableSteps(this, state), ...faultSteps(this, state));
     return steps;
   }
 
@@ -110,18 +117,30 @@ export class ItemsModel implements Model<State> {
     // Keys of one partition differ by their names only, so the first to be written may have the first name.
     const isAnyOther = world.log.length === 0 && this.bounds.layouts === undefined;
     for (let key = 0; key < (isAnyOther ? 1 : this.bounds.keys); key++) {
-      for (const isGone of left.deletes > 0 ? [false, true] : [false]) {
-        const log = [...world.log, { key, isGone, at: world.now }];
+      for (const [isGone, letter] of this.#kindsOfWrites(left.deletes > 0)) {
+        const log = [...world.log, { key, isGone, at: world.now, letter }];
         const after = { ...left, writes: left.writes - 1, deletes: left.deletes - (isGone ? 1 : 0) };
-        const label = () => `${isGone ? 'delete' : 'write'} ${nameOf(key)}@${log.length}`;
+        const label = () => `${isGone ? 'delete' : 'write'} ${nameOf(key)}@${log.length} ${letter}`.trim();
         steps.push({ to: { ...state, world: { ...world, log, left: after } }, label });
       }
     }
   }
 
+  #kindsOfWrites(mayDelete: boolean): readonly (readonly [isGone: boolean, letter: string])[] {
+    const kept = (this.bounds.letters ?? ['']).map((letter) => [false, letter] as const);
+    return mayDelete ? [...kept, [true, '']] : kept;
+  }
+
   #read(state: State, actor: number, steps: ItemsStep[]): void {
     const { world } = state;
     if ((world.begun[actor] ?? 0) >= (this.bounds.reads ?? 1)) return;
+    for (const list of this.bounds.lists ?? []) {
+      const least = world.rolledBack > 0 ? world.completed.map(() => 0) : world.completed;
+      const task: Task = { do: 'query', list, serial: world.begun[actor] ?? 0 };
+      const to = this.begin(state, actor, task, { do: 'query', list, least });
+      if (to !== undefined) steps.push({ to, label: () => `${this.stage.names[actor]} asks for list ${list}` });
+    }
+    if (this.bounds.lists !== undefined) return;
     for (let key = 0; key < this.bounds.keys; key++) {
       const least = world.rolledBack > 0 ? 0 : (world.completed[key] ?? 0);
       const running: Running = { do: 'read', key, least };
@@ -134,6 +153,14 @@ export class ItemsModel implements Model<State> {
     }
   }
 
+  #poll(state: State, actor: number, steps: ItemsStep[]): void {
+    const { begun, done } = state.world;
+    const serial = begun[actor] ?? 0;
+    if (serial >= (this.bounds.polls ?? 1)) return;
+    const to = this.begin(state, actor, { do: 'poll', serial }, { do: 'poll', told: [], from: done.length });
+    if (to !== undefined) steps.push({ to, label: () => `${this.stage.names[actor]} polls` });
+  }
+
   #deliver(state: State, actor: number, steps: ItemsStep[]): void {
     const { world } = state;
     for (const keys of feedsOf(this.bounds, world)) {
@@ -142,7 +169,7 @@ export class ItemsModel implements Model<State> {
       if (isTaken && world.left.redeliveries === 0) continue;
       for (const page of pagesOf(world.log, keys, from, this.bounds.allVersions ?? false)) {
         const left = { ...world.left, redeliveries: world.left.redeliveries - (isTaken ? 1 : 0) };
-        const items = page.map((position) => changeAt(world.log, position));
+        const items = page.map((position) => changeAt(world, position));
         const versions = page.map((position) => [world.log[position - 1]?.key ?? 0, position] as const);
         const task: Task = {
           do: 'page',
@@ -161,7 +188,9 @@ export class ItemsModel implements Model<State> {
 
   /** Where partitions never split the worker need not ask for it, which halves the states. */
   #told({ moves }: World, key: number): Partition | undefined {
-    return this.bounds.layouts === undefined ? partitionOf(this.bounds, moves.length, key) : undefined;
+    return this.bounds.layouts === undefined && this.bounds.recreations === undefined
+      ? partitionOf(this.bounds, moves.length, key)
+      : undefined;
   }
 
   begin(state: State, actor: number, task: Task, running: Running): State | undefined {
@@ -180,8 +209,8 @@ export class ItemsModel implements Model<State> {
       for (const { index, call } of this.#open(state, actor)) {
         const isFree =
           (isTimeless && call.method === 'generations') ||
-          (call.port === 'source' && left.writes === 0 && world.moves.length + 1 >= (this.bounds.layouts?.length ?? 1));
-        const isSafe = left.errors === 0 || call.port === 'source';
+          (isOfSource(call) && left.writes === 0 && isTableAtRest(this, world) && this.#areMovesOver(world));
+        const isSafe = left.errors === 0 || isOfSource(call);
         if (!isFree || !isSafe || left.deaths > 0) continue;
         const steps: ItemsStep[] = [];
         this.#take(state, actor, index, call, steps);
@@ -190,16 +219,22 @@ export class ItemsModel implements Model<State> {
     }
   }
 
+  #areMovesOver({ moves, left }: World): boolean {
+    return left.recreations === 0 && moves.length + 1 >= (this.bounds.layouts?.length ?? 1);
+  }
+
   #mayBecomeOld({ world: { left, running } }: State): boolean {
     if (running[this.operator] !== undefined || (this.bounds.options?.waitMs ?? 0) > 0) return true;
+    const { checkpointLosses = 0, recreations = 0, tables } = this.bounds;
+    if (checkpointLosses + recreations + (tables?.forgets ?? 0) > 0) return true;
     return left.purges + left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
   }
 
   #open(state: State, actor: number) {
     const { pending } = this.stage.node(state, actor);
     if (this.bounds.isOrdered === false) return pending;
-    const first = pending.find(({ call }) => call.port === 'store');
-    return pending.filter((each) => each === first || each.call.port !== 'store');
+    const first = pending.find(({ call }) => isOfStore(call));
+    return pending.filter((each) => each === first || !isOfStore(each.call));
   }
 
   #go(state: State, actor: number, steps: ItemsStep[]): void {
@@ -207,7 +242,7 @@ export class ItemsModel implements Model<State> {
   }
 
   #take(state: State, actor: number, index: number, call: Call, steps: ItemsStep[]): void {
-    if (call.port === 'store') this.#onStore(state, actor, index, call, steps);
+    if (isOfStore(call)) this.#onStore(state, actor, index, call, steps);
     else if (call.port === 'clock') this.#wake(state, actor, index, call, steps);
     else {
       for (const { label, reply } of this.#sourceAnswers(state, actor, call)) {
@@ -218,14 +253,21 @@ export class ItemsModel implements Model<State> {
   }
 
   #sourceAnswers({ world }: State, actor: number, call: Call): readonly Answer[] {
+    if (this.bounds.tables !== undefined) {
+      const reply = this.tables.answer(this, world, call);
+      return reply === undefined ? [] : [{ label: textOf(this.stage.lessons.replies.at(reply)), reply }];
+    }
     const isLocating = world.running[actor]?.do === 'page' && call.method === 'read';
     const name = `${call.id} ${call.issuedAt} ${isLocating} ${this.#worldId(world)}`;
     const known = this.#answers.get(name);
     if (known !== undefined) return known;
-    const made = answersTo(this.bounds, world, call, isLocating).map(({ label, answers }) => {
-      const value = call.method === 'read' ? answers[0] : answers;
-      return { label, reply: this.stage.lessons.replies.idOf({ value }) };
-    });
+    const answers =
+      call.method === 'query'
+        ? rowsTo(this.bounds, world, call).map(({ label, answer }) => ({ label, value: answer }))
+        : answersTo(this.bounds, world, call, isLocating).map((each) => {
+            return { label: each.label, value: call.method === 'read' ? each.answers[0] : each.answers };
+          });
+    const made = answers.map(({ label, value }) => ({ label, reply: this.stage.lessons.replies.idOf({ value }) }));
     this.#answers.set(name, made);
     return made;
   }
@@ -249,11 +291,25 @@ export class ItemsModel implements Model<State> {
     }
   }
 
+  /** The newest version of a key, and whether that is a delete. */
+  newest({ log, done }: World, key: number): { readonly version: number; readonly isGone: boolean } {
+    if (this.bounds.tables !== undefined) return { version: this.tables.of(done).now(nameOf(key)), isGone: false };
+    const version = latest(log, key, log.length);
+    return { version, isGone: version === 0 || log[version - 1]?.isGone === true };
+  }
+
+  /** Whether the feed, or the log, has told all there is. */
+  isDelivered(world: World): boolean {
+    const { done, polled: upTo, checkpoints } = world;
+    if (this.bounds.tables !== undefined) return upTo === done.length;
+    return checkpoints.every((checkpoint, key) => checkpoint >= this.newest(world, key).version);
+  }
+
   /** One call of the calm reader, with nothing else going on; the source answers with what it has. */
   alone(state: State, index: number, call: Call): Taken | undefined {
-    if (call.port === 'store') return this.stage.call(state, this.calm, index, call);
-    const reply = call.port === 'clock' ? this.#nothing : (this.#sourceAnswers(state, this.calm, call)[0]?.reply ?? 0);
-    return this.stage.answer(state, this.calm, index, reply);
+    if (isOfStore(call)) return this.stage.call(state, this.calm, index, call);
+    const reply = call.port === 'clock' ? this.#nothing : this.#sourceAnswers(state, this.calm, call)[0]?.reply;
+    return reply === undefined ? undefined : this.stage.answer(state, this.calm, index, reply);
   }
 
   /** Sleeps end when their time has passed; the clock runs for the first of them. */
@@ -274,12 +330,15 @@ export class ItemsModel implements Model<State> {
   /** What follows from a task that ended. */
   #settled(taken: Taken, actor: number, call: Call, how?: string): ItemsStep[] {
     const said = () => `${this.stage.names[actor]} ${describe(call, taken.reply, how)}`;
-    const { done, state } = taken;
+    const { done } = taken;
+    const state = noteTold(taken.state, actor, call, taken.reply);
     if (done === undefined) return [{ to: state, label: said }];
     const running = state.world.running[actor];
     const world = { ...state.world, running: state.world.running.with(actor, undefined) };
     const ended = { ...state, world };
     if (running?.do === 'read') return [this.#shown(ended, running, done, said)];
+    if (running?.do === 'query') return [this.#listed(ended, running, done, said)];
+    if (running?.do === 'poll') return [polled(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
     const isMended = running?.do === 'bump' && running.mends === world.rolledBack;
     const to = { ...ended, world: isMended ? { ...world, rolledBack: 0 } : world };
@@ -296,6 +355,15 @@ export class ItemsModel implements Model<State> {
     const version = n > 0 ? n : world.log.findLastIndex((write) => write.key === key && write.isGone) + 1;
     const broken = version < least ? `I1: a hit shows ${nameOf(key)}@${n} although ${least} was completed` : undefined;
     return { to: state, label, broken };
+  }
+
+  #listed(state: State, { list, least }: Extract<Running, { do: 'query' }>, done: Done, said: () => string): ItemsStep {
+    if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
+    const { how, rows = {}, guarantee } = done.value as Sight;
+    const label = () => `${said()}; ${how} of ${Object.entries(rows).join(' ') || 'no rows'}`;
+    if (how !== 'hit' || guarantee === 'provisional') return { to: state, label };
+    const stale = staleRow(this, state.world, list, rows, least);
+    return { to: state, label, broken: stale && `I1: a hit of list ${list} has ${stale}` };
   }
 
   #delivered(
@@ -324,13 +392,46 @@ export class ItemsModel implements Model<State> {
   }
 }
 
+const isOfSource = ({ port }: Call): boolean => port === 'source' || port === 'log';
+const isOfStore = ({ port }: Call): boolean => port === 'store' || port === 'queries';
+
+/** Notes what the log tells a poll of. */
+function noteTold(state: State, actor: number, call: Call, reply: Reply): State {
+  const running = state.world.running[actor];
+  const told = toldBy(call, reply);
+  if (running?.do !== 'poll' || told.length === 0) return state;
+  const all = state.world.running.with(actor, { ...running, told: [...running.told, ...told] });
+  return { ...state, world: { ...state.world, running: all } };
+}
+
+function polled(
+  state: State,
+  { told, from }: Extract<Running, { do: 'poll' }>,
+  reply: Done,
+  said: () => string,
+): ItemsStep {
+  if ('error' in reply) return { to: state, label: () => `${said()}; the poll fails` };
+  const completed = [...state.world.completed];
+  for (const [key, version] of told) completed[key] = Math.max(completed[key] ?? 0, version);
+  const world = { ...state.world, completed, polled: Math.max(state.world.polled, from) };
+  return { to: { ...state, world }, label: () => `${said()}; polled` };
+}
+
 function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
   const zeros = Array.from({ length: bounds.keys }, () => 0);
   return {
     // Later than the generations were made.
     now: START_MS + 1000,
     drawn,
-    log: Array.from({ length: bounds.written ?? 0 }, () => ({ key: 0, isGone: false, at: START_MS + 1000 })),
+    log: Array.from({ length: bounds.written ?? 0 }, () => ({
+      key: 0,
+      isGone: false,
+      at: START_MS + 1000,
+      letter: bounds.letters?.[0] ?? '',
+    })),
+    done: [],
+    polled: 0,
+    eras: [],
     moves: Array.from({ length: bounds.moved ?? 0 }, () => 0),
     isTakenOver: true,
     checkpoints: zeros,
@@ -348,6 +449,9 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
       watermarkLosses: bounds.watermarkLosses ?? 0,
       errors: bounds.errors ?? 0,
       purges: bounds.purges ?? 0,
+      indexLosses: bounds.indexLosses ?? 0,
+      recreations: bounds.recreations ?? 0,
+      checkpointLosses: bounds.checkpointLosses ?? 0,
       failovers: [
         bounds.failovers?.records ?? 0,
         bounds.failovers?.watermarks ?? 0,

@@ -3,9 +3,11 @@
 
 import { WarmfeedError } from '../../../src/core/errors.ts';
 import type { Watermark } from '../../../src/core/ports.ts';
+import type { Saved } from '../../support/memory-store.ts';
 import { Automaton, type Call, type Done, Lessons, type Node, type Reply } from '../explorer/process.ts';
 import { type Moment, Shelf } from '../explorer/shelf.ts';
 import type { Contents, Setup, Task } from '../explorer/system.ts';
+import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
 import { type Bounds, FIELDS, OPTIONS, type Shard, SOURCE } from './bounds.ts';
 import { nameOf, partitionOf, type World } from './world.ts';
@@ -24,19 +26,19 @@ export interface Taken {
   readonly place: number | undefined;
 }
 
-interface Saved {
-  readonly slot: { readonly content: Uint8Array | 'list'; readonly expiresAt: number } | undefined;
-  readonly hash: ReadonlyMap<string, string> | undefined;
-}
-
 export const START_MS = 1_700_000_000_000;
 
 export function setupOf(bounds: Bounds, name: string): Setup {
   return {
     name,
-    source: { name: SOURCE, replicaLagMs: bounds.lagMs ?? 0, changesHold: 'documents' },
+    source: {
+      name: SOURCE,
+      replicaLagMs: bounds.lagMs ?? 0,
+      changesHold: bounds.tables === undefined ? 'documents' : 'keys',
+    },
     entity: bounds.entity ?? {},
     isOrdered: bounds.isOrdered ?? true,
+    ...(bounds.queries === undefined ? {} : { queries: bounds.queries }),
     options: { ...OPTIONS, ...bounds.options },
   };
 }
@@ -52,6 +54,10 @@ export class Stage {
   readonly records: readonly number[];
   readonly watermarks: readonly number[];
   readonly generations: number;
+  /** Places of the records of lists, and of their index. */
+  readonly lists: readonly number[];
+  readonly index: number;
+  readonly checkpoint: number;
   readonly #store: ReturnType<System['createMemoryStore']>;
   readonly #moment: Moment = { now: START_MS, drawn: 0 };
   readonly #contents = new Map<number, Contents>();
@@ -64,7 +70,8 @@ export class Stage {
     this.names = names;
     this.#setup = setupOf(bounds, '');
     this.#store = system.createMemoryStore({ now: () => this.#moment.now, random: () => ++this.#moment.drawn });
-    this.shelf = new Shelf(this.#store, this.#moment, this.lessons);
+    const queries = system.createMemoryQueryStore(() => ++this.#moment.drawn);
+    this.shelf = new Shelf({ store: this.#store, queries }, this.#moment, this.lessons);
     this.automata = names.map((name) => {
       const setup = setupOf(bounds, name);
       return new Automaton((surroundings) => system.createActor(surroundings, setup), this.lessons);
@@ -72,6 +79,9 @@ export class Stage {
     this.records = Array.from({ length: bounds.keys }, (_, key) => this.shelf.place(this.recordKey(key)));
     this.watermarks = this.partitions().map((id) => this.shelf.place(this.watermarkKey(id)));
     this.generations = this.shelf.place(system.keys.generations);
+    this.lists = (bounds.lists ?? []).map((list) => this.shelf.place(system.listKey(list)));
+    this.checkpoint = this.shelf.place(system.keys.checkpoint(SOURCE));
+    this.index = this.shelf.place(system.keys.queryIndex('widget'));
   }
 
   recordKey = (key: number): string => this.system.keys.record('widget', [nameOf(key)]);
@@ -80,7 +90,11 @@ export class Stage {
   partitions(): string[] {
     const layouts = Array.from({ length: this.bounds.layouts?.length ?? 1 }, (_, at) => at);
     const keys = Array.from({ length: this.bounds.keys }, (_, key) => key);
-    return [...new Set(layouts.flatMap((at) => keys.map((key) => partitionOf(this.bounds, at, key).id)))];
+    const eras = Array.from({ length: 1 + (this.bounds.recreations ?? 0) }, (_, era) => era);
+    const ids = layouts.flatMap((at) =>
+      keys.flatMap((key) => eras.map((era) => partitionOf(this.bounds, at, key, era).id)),
+    );
+    return [...new Set(ids)];
   }
 
   placesOf(shard: Shard): readonly number[] {
@@ -98,7 +112,11 @@ export class Stage {
         if (found.state === 'unknown') await this.#store.seed(mark, found.nonce, 0n);
       }
     }
-    const slots = this.shelf.keys().map((key) => this.shelf.slots.idOf(this.#store.save(key)));
+    if (this.bounds.tables !== undefined && this.bounds.start !== 'empty') {
+      const { lineage, xmin } = this.system.createMemoryPostgres();
+      await this.#store.remember(keys.checkpoint(SOURCE), `${lineage}|${xmin()}`);
+    }
+    const slots = this.shelf.keys().map((key) => this.shelf.take(key));
     return { slots, drawn: this.#moment.drawn };
   }
 
@@ -144,35 +162,50 @@ export class Stage {
   contents(slot: number): Contents {
     const known = this.#contents.get(slot);
     if (known !== undefined) return known;
-    const content = (this.shelf.slots.at(slot) as Saved).slot?.content;
+    const content = this.#saved(slot).slot?.content;
     const made = this.system.contentsOf(content === 'list' ? undefined : content);
     this.#contents.set(slot, made);
     return made;
   }
 
-  isLive(state: State, slot: number): boolean {
+  /** @param marks of a list; undefined: it is an item */
+  isLive(state: State, slot: number, marks?: string): boolean {
     const generations = state.slots[this.generations] ?? this.shelf.empty;
     const { entry } = this.contents(slot);
     if (entry === undefined || entry.hardAt <= state.world.now) return false;
-    const name = `${slot} ${generations}`;
+    const name = `${slot} ${generations} ${marks ?? ''}`;
     const known = this.#live.get(name);
     if (known !== undefined) return known;
-    const { hash } = this.shelf.slots.at(generations) as Saved;
-    const made = hash !== undefined && this.system.isLive(this.#setup, entry, hash);
+    const { hash } = this.#saved(generations);
+    const made = hash !== undefined && this.system.isLive(this.#setup, entry, hash, marks);
     this.#live.set(name, made);
     return made;
   }
 
+  /** What a list must be stored under to be valid now. Undefined: to be learned first. */
+  marks(state: State, list: string): string | undefined {
+    const args = [this.system.keys.queryIndex('widget'), [`list:${list.slice(0, 1)}`]];
+    const call = { port: 'queries', method: 'marks', args, id: -1, issuedAt: 0 };
+    const id = this.lessons.calls.idOf(call, `queries.marks${textOf(args)}`);
+    const effect = this.shelf.effect({ ...call, id }, state.slots[this.index] ?? this.shelf.empty, state.world);
+    const reply = effect && this.lessons.replies.at(effect.reply);
+    return reply && 'value' in reply ? String(reply.value) : undefined;
+  }
+
+  #saved(slot: number): Saved {
+    return this.shelf.slots.at(slot)['store'] as Saved;
+  }
+
   /** The text of a watermark. */
   textOf(slot: number): string {
-    const content = (this.shelf.slots.at(slot) as Saved).slot?.content;
+    const content = this.#saved(slot).slot?.content;
     return content instanceof Uint8Array ? new TextDecoder().decode(content) : '';
   }
 
   /** Without what has expired. */
   expired(slots: readonly number[], now: number): readonly number[] {
     return slots.map((id) => {
-      const { slot } = this.shelf.slots.at(id) as Saved;
+      const { slot } = this.#saved(id);
       return slot !== undefined && slot.expiresAt <= now ? this.shelf.empty : id;
     });
   }

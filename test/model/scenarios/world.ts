@@ -1,19 +1,25 @@
 // What surrounds the processes of a scenario: the source with its log, partitions and lagging replicas, the feed, and
 // what the invariants compare with. Values only; every change makes a new one.
 
-import type { Change, Floor, Partition, SourceRead } from '../../../src/core/ports.ts';
+import type { Change, Floor, Partition, QueryRead, QueryStatement, SourceRead } from '../../../src/core/ports.ts';
 import type { Call } from '../explorer/process.ts';
+import type { Rows } from '../explorer/system.ts';
 import type { Bounds } from './bounds.ts';
+import type { Operation } from './tables.ts';
 
 /** Its place in the log, from 1, is its position. */
 export interface Write {
   readonly key: number;
   readonly isGone: boolean;
   readonly at: number;
+  /** The letter of the lists that it is in from now on; '': none. */
+  readonly letter: string;
 }
 
 export type Running =
   | { readonly do: 'read'; readonly key: number; readonly least: number }
+  /** `least`: by key. */
+  | { readonly do: 'query'; readonly list: string; readonly least: readonly number[] }
   | {
       readonly do: 'page';
       readonly versions: readonly (readonly [key: number, version: number])[];
@@ -21,6 +27,8 @@ export type Running =
       readonly feed: readonly number[];
       readonly layout: number;
     }
+  /** `told`: versions that the log told of meanwhile; `from`: how much had been done to the table. */
+  | { readonly do: 'poll'; readonly told: readonly (readonly [key: number, version: number])[]; readonly from: number }
   /** `mends`: which failover it makes good, 0: none. */
   | { readonly do: 'bump'; readonly mends: number };
 
@@ -28,6 +36,11 @@ export interface World {
   readonly now: number;
   readonly drawn: number;
   readonly log: readonly Write[];
+  /** What was done to the table, and how much of it a poll had before it that ended well. */
+  readonly done: readonly Operation[];
+  readonly polled: number;
+  /** Lengths of the log when the container was made anew; all was gone then. */
+  readonly eras: readonly number[];
   /** Lengths of the log at the splits and merges so far. */
   readonly moves: readonly number[];
   /** A feed of the partitions of now has delivered something, so those of before save no checkpoint any more. */
@@ -62,22 +75,32 @@ export interface Left {
   readonly watermarkLosses: number;
   readonly errors: number;
   readonly purges: number;
+  readonly indexLosses: number;
+  readonly checkpointLosses: number;
+  readonly recreations: number;
   readonly failovers: readonly number[];
   /** How many passes of time have been. */
   readonly passed: number;
 }
+
+export const logText = ({ key, isGone, at, letter }: Write): string => `${key}${isGone ? '-' : '+'}${letter}${at}`;
 
 export function keyOf(world: World): string {
   const { left, log } = world;
   const running = world.running.map((each) => {
     if (each === undefined) return '';
     if (each.do === 'read') return `r${each.key}.${each.least}`;
+    if (each.do === 'query') return `q${each.list}.${each.least.join('.')}`;
+    if (each.do === 'poll') return `t${each.told.join('.')}/${each.from}`;
     return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}` : `b${each.mends}`;
   });
   return [
     world.now,
     world.drawn,
-    log.map(({ key, isGone, at }) => `${key}${isGone ? '-' : '+'}${at}`).join(),
+    log.map(logText).join(),
+    world.done.join(),
+    world.polled,
+    world.eras.join(),
     world.moves.join(),
     world.isTakenOver ? 1 : 0,
     world.checkpoints.join(),
@@ -103,20 +126,40 @@ export const indexOf = (name: string): number => 'abcdef'.indexOf(name);
 
 function documentAt(log: readonly Write[], position: number) {
   const write = log[position - 1];
-  return write === undefined || write.isGone ? undefined : { n: position };
+  if (write === undefined || write.isGone) return undefined;
+  return write.letter === '' ? { n: position } : { n: position, lists: [write.letter] };
 }
 
-export function changeAt(log: readonly Write[], position: number): Change {
-  const key = [nameOf(log[position - 1]?.key ?? -1)];
-  return { key, version: BigInt(position), document: documentAt(log, position) };
+/** The items of a list at a position: `n` by name. */
+export function rowsAt(log: readonly Write[], keys: number, list: string, position: number): Rows {
+  const rows: Record<string, number> = {};
+  for (let key = 0; key < keys; key++) {
+    const n = latest(log, key, position);
+    if (n > 0 && log[n - 1]?.letter === list.slice(0, 1) && !log[n - 1]?.isGone) rows[nameOf(key)] = n;
+  }
+  return rows;
+}
+
+/** Where positions of the container that had a write begin. */
+function baseAt(eras: readonly number[], index: number): number {
+  return eras.findLast((base) => base < index) ?? 0;
+}
+
+/** A change as the feed delivers it: its position counts from when its container was made. */
+export function changeAt({ log, eras }: World, index: number): Change {
+  const key = [nameOf(log[index - 1]?.key ?? -1)];
+  const container = `${containerOf(eras.filter((base) => base < index).length)}/`;
+  return { key, version: BigInt(index - baseAt(eras, index)), document: documentAt(log, index), container };
 }
 
 const groupsOf = ({ layouts = [] }: Bounds, layout: number) => layouts[layout];
 
-export function partitionOf(bounds: Bounds, layout: number, key: number): Partition {
+const containerOf = (era: number): string => `rid${era === 0 ? '' : era}`;
+
+export function partitionOf(bounds: Bounds, layout: number, key: number, era = 0): Partition {
   const idAt = (at: number, of: number) => {
     const group = groupsOf(bounds, at)?.findIndex((members) => members.includes(of)) ?? 0;
-    return `rid/${at}.${group}`;
+    return `${containerOf(era)}/${at}.${group}`;
   };
   const members = groupsOf(bounds, layout)?.find((group) => group.includes(key)) ?? [];
   const ancestors = Array.from({ length: layout }, (_, at) => members.map((member) => idAt(at, member))).flat();
@@ -135,22 +178,24 @@ export interface Answered {
 
 /** All that the source may answer now: replicas lag up to D, and before a new partition's first write its parent may answer. */
 export function answersTo(bounds: Bounds, world: World, call: Call, isLocating: boolean): readonly Answered[] {
-  const { log, moves } = world;
+  const { log, moves, eras } = world;
+  const base = eras.at(-1) ?? 0;
   const [asked, options] = call.args as [unknown, { readonly floor?: Floor } | undefined];
   const names = (call.method === 'read' ? [asked] : asked) as readonly (readonly string[])[];
   const keys = names.map(([name]) => indexOf(String(name)));
   const layout = moves.length;
   const isParentThere = layout > 0 && log.length === moves[layout - 1];
   return (isParentThere ? [layout, layout - 1] : [layout]).flatMap((from) => {
-    const partition = partitionOf(bounds, from, keys[0] ?? 0);
-    const floor = bounds.areFloorsKept !== true ? 0 : Number(options?.floor?.positions.get(partition.id) ?? 0n);
+    const partition = partitionOf(bounds, from, keys[0] ?? 0, eras.length);
+    const floor = bounds.areFloorsKept !== true ? 0 : base + Number(options?.floor?.positions.get(partition.id) ?? 0n);
     const highest = from < layout ? (moves[layout - 1] ?? 0) : log.length;
-    const least = isLocating ? highest : Math.max(leastOf(bounds, world, call, from), floor);
+    const least = isLocating ? highest : Math.max(base, leastOf(bounds, world, call, from), floor);
     return Array.from({ length: Math.max(0, highest - least + 1) }, (_, i) => {
       const asOf = highest - i;
       const answers = keys.map((key): SourceRead => {
         const document = documentAt(log, latest(log, key, asOf));
-        return { document, asOf: BigInt(asOf), version: BigInt(asOf), partition: partitionOf(bounds, from, key) };
+        const position = BigInt(asOf - base);
+        return { document, asOf: position, version: position, partition: partitionOf(bounds, from, key, eras.length) };
       });
       return { label: `${partition.id} as of ${asOf}`, answers };
     });
@@ -160,6 +205,26 @@ export function answersTo(bounds: Bounds, world: World, call: Call, isLocating: 
 function leastOf({ lagMs = 0 }: Bounds, { log, moves }: World, { issuedAt }: Call, layout: number): number {
   const settled = lagMs === 0 ? log.length : log.findLastIndex(({ at }) => at <= issuedAt - lagMs) + 1;
   return Math.max(layout === 0 ? 0 : (moves[layout - 1] ?? 0), Math.min(settled, moves[layout] ?? log.length));
+}
+
+export interface AnsweredQuery {
+  readonly label: string;
+  readonly answer: QueryRead;
+}
+
+/** The same for a query. */
+export function rowsTo(bounds: Bounds, world: World, call: Call): readonly AnsweredQuery[] {
+  const { values } = call.args[0] as QueryStatement;
+  const list = String(values['list']);
+  const partition = partitionOf(bounds, 0, 0);
+  const least = leastOf(bounds, world, call, 0);
+  return Array.from({ length: world.log.length - least + 1 }, (_, i) => {
+    const asOf = world.log.length - i;
+    const rows = Object.entries(rowsAt(world.log, bounds.keys, list, asOf)).map(([id, n]) => ({ id, n }));
+    const at = bounds.queries === 'cross-partition' ? undefined : { asOf: BigInt(asOf), partition };
+    const answer = { rows, keys: rows.map(({ id }) => [id]), at, isTracked: true, continuation: undefined };
+    return { label: `${rows.map(({ id, n }) => `${id}@${n}`).join() || 'no rows'} as of ${asOf}`, answer };
+  });
 }
 
 /** Pages that the feed of some keys may deliver: positions, ascending. */

@@ -1,0 +1,130 @@
+// What was seen to happen. Everything is told in ticks of one counter: what has the lower tick happened before.
+// Positions are whole numbers, and those of a key have one order.
+
+export interface Written {
+  readonly key: string;
+  readonly position: number;
+  readonly absent: boolean;
+  readonly tick: number;
+}
+
+/** A change of a page that a worker has finished: nothing older may be served from the cache any more. */
+export interface Applied {
+  readonly key: string;
+  readonly position: number;
+  readonly tick: number;
+}
+
+export interface ReadSeen {
+  readonly key: string;
+  readonly begun: number;
+  readonly ended: number;
+  /** `joined`: from the source, by a load that another reader had begun. */
+  readonly from: 'cache' | 'source' | 'joined';
+  /** Served as provisional: known to be stale for a bounded time. */
+  readonly isProvisional: boolean;
+  /** Of the write that was served; undefined: absent. */
+  readonly position: number | undefined;
+  /** What the record says it reflects; undefined where the cache does not say. */
+  readonly asOf: number | undefined;
+  /** What the reader asked for at least. */
+  readonly floor: number | undefined;
+  /** Of the record, by the clock of Redis, ms. */
+  readonly filledAt: number | undefined;
+  readonly hardAt: number | undefined;
+}
+
+/** A read that failed. */
+export interface Failed {
+  readonly key: string;
+  readonly tick: number;
+  readonly reason: string;
+}
+
+/** A call of the store by the core, on a record or a watermark. Times by the harness' clock, ms. */
+export interface StoreCall {
+  readonly call: 'lease' | 'fill' | 'invalidate' | 'release' | 'drop' | 'watermark';
+  /** In Redis. */
+  readonly key: string;
+  readonly begun: number;
+  readonly ended: number;
+  readonly begunMs: number;
+  readonly endedMs: number;
+  /** Undefined: no reply came, so it may or may not have happened. */
+  readonly reply: string | undefined;
+  readonly token: string;
+  readonly version: number | undefined;
+  /** Of a lease or a fence that was asked for, ms. */
+  readonly ms: number;
+}
+
+/** Takes away what the store had, or makes it old: one record, the watermarks, or everything. */
+export type Taken = { readonly record: string } | 'watermarks' | 'everything';
+
+export interface Loss {
+  readonly taken: Taken;
+  readonly begun: number;
+  readonly ended: number;
+}
+
+/** Acknowledged writes of Redis were lost and not all is told of it yet: what is served then is counted apart. */
+export interface Window {
+  readonly begun: number;
+  readonly ended: number;
+}
+
+/** What is cached once all is quiet. */
+export interface Quiet {
+  readonly key: string;
+  readonly how: 'absent' | 'cached' | 'never cached';
+  readonly position: number | undefined;
+}
+
+/** A key of Redis at the end. */
+export interface Kept {
+  readonly key: string;
+  /** As PTTL. */
+  readonly ttlMs: number;
+}
+
+export interface History {
+  readonly writes: readonly Written[];
+  readonly applied: readonly Applied[];
+  readonly reads: readonly ReadSeen[];
+  readonly failed: readonly Failed[];
+  readonly calls: readonly StoreCall[];
+  readonly losses: readonly Loss[];
+  readonly windows: readonly Window[];
+  readonly quiet: readonly Quiet[];
+  readonly kept: readonly Kept[];
+}
+
+export function createRecorder() {
+  let ticks = 0;
+  const history = {
+    writes: [] as Written[],
+    applied: [] as Applied[],
+    reads: [] as ReadSeen[],
+    failed: [] as Failed[],
+    calls: [] as StoreCall[],
+    losses: [] as Loss[],
+    windows: [] as Window[],
+    quiet: [] as Quiet[],
+    kept: [] as Kept[],
+  };
+  return {
+    history,
+    tick: () => ++ticks,
+    /** Notes a loss from before it is asked for until it was answered. */
+    async losing<T>(taken: Taken | undefined, work: () => Promise<T>): Promise<T> {
+      const begun = ++ticks;
+      try {
+        return await work();
+      } finally {
+        if (taken !== undefined) history.losses.push({ taken, begun, ended: ++ticks });
+      }
+    },
+  };
+}
+
+export type Recorder = ReturnType<typeof createRecorder>;

@@ -1,0 +1,72 @@
+// The store with a memory: what the core called, and what came back.
+
+import { hex } from '../../../src/core/bytes.ts';
+import type { Store } from '../../../src/core/ports.ts';
+import type { Recorder, StoreCall } from './history.ts';
+
+type Asked = Pick<StoreCall, 'call' | 'key'> & Partial<Pick<StoreCall, 'token' | 'version' | 'ms'>>;
+
+export function recorded(store: Store, { history, tick }: Recorder): Store {
+  async function note<T>(asked: Asked, work: () => Promise<T>, reply: (got: T) => string): Promise<T> {
+    const begun = tick();
+    const begunMs = performance.now();
+    let told: string | undefined;
+    try {
+      const got = await work();
+      told = reply(got);
+      return got;
+    } finally {
+      const times = { begun, ended: tick(), begunMs, endedMs: performance.now() };
+      history.calls.push({ token: '', version: undefined, ms: 0, ...asked, ...times, reply: told });
+    }
+  }
+
+  return {
+    ...store,
+    lease(key, request) {
+      const asked: Asked = { call: 'lease', key, token: hex(request.token), ms: request.leaseMs };
+      return note(
+        asked,
+        () => store.lease(key, request),
+        ({ kind }) => kind,
+      );
+    },
+    release(key, token) {
+      return note(
+        { call: 'release', key, token: hex(token) },
+        () => store.release(key, token),
+        () => 'released',
+      );
+    },
+    fill(key, request) {
+      const asked: Asked = { call: 'fill', key, token: hex(request.token), version: Number(request.version) };
+      return note(
+        asked,
+        () => store.fill(key, request),
+        (reply) => reply,
+      );
+    },
+    invalidate(key, request) {
+      const { token, fenceMs, version } = request;
+      const at = version === undefined ? {} : { version: Number(version) };
+      const asked: Asked = { call: 'invalidate', key, token: hex(token), ms: fenceMs, ...at };
+      return note(
+        asked,
+        () => store.invalidate(key, request),
+        (reply) => reply,
+      );
+    },
+    drop(key) {
+      return note(
+        { call: 'drop', key },
+        () => store.drop(key),
+        () => 'dropped',
+      );
+    },
+    watermark(key, generation) {
+      const told = (got: Awaited<ReturnType<Store['watermark']>>) =>
+        got.state === 'known' ? `known ${got.position}` : got.state;
+      return note({ call: 'watermark', key, token: generation }, () => store.watermark(key, generation), told);
+    },
+  };
+}

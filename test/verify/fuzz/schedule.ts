@@ -1,0 +1,193 @@
+// What happens in one run, decided by its seed alone: sizes, times, how often loads are slow, which faults come when.
+
+import type { Taken } from './history.ts';
+import { createRandom, type Random } from './random.ts';
+
+export type Fault =
+  /** One key is evicted. */
+  | { readonly kind: 'evict'; readonly key: number }
+  | { readonly kind: 'lose-watermarks' }
+  | { readonly kind: 'lose-generations' }
+  | { readonly kind: 'flush' }
+  /** CLIENT PAUSE. */
+  | { readonly kind: 'pause'; readonly ms: number; readonly writesOnly: boolean }
+  /** CLIENT KILL: every connection. */
+  | { readonly kind: 'cut' }
+  /** SIGKILL, and an empty server some time later. */
+  | { readonly kind: 'kill'; readonly ms: number }
+  /** SIGSTOP for a while. */
+  | { readonly kind: 'stop'; readonly ms: number }
+  /** Redis evicts by itself: no memory for a while. */
+  | { readonly kind: 'squeeze'; readonly ms: number }
+  | { readonly kind: 'script-flush' }
+  /** A process ends, with whatever it was doing, and another begins. */
+  | { readonly kind: 'die'; readonly process: number }
+  /** Everything that is cached of the source, or of the entity, is made old. */
+  | { readonly kind: 'bump'; readonly what: 'source' | 'entity' }
+  /** A partition of the source becomes two. */
+  | { readonly kind: 'split'; readonly family: number };
+
+export type FaultKind = Fault['kind'];
+
+/** What a fault takes away; undefined: nothing that was acknowledged. */
+export function takenBy(fault: Fault): Taken | undefined {
+  switch (fault.kind) {
+    case 'evict':
+      return { record: `k${fault.key}` };
+    case 'lose-watermarks':
+      return 'watermarks';
+    case 'pause':
+    case 'cut':
+    case 'stop':
+    case 'script-flush':
+    case 'die':
+      return undefined;
+    case 'lose-generations':
+    case 'flush':
+    case 'kill':
+    case 'squeeze':
+    case 'bump':
+    case 'split':
+      return 'everything';
+  }
+}
+
+export interface Schedule {
+  readonly seed: number;
+  /** How long there is traffic, ms. */
+  readonly ms: number;
+  readonly keys: number;
+  /** Partitions of the source at the beginning. */
+  readonly families: number;
+  readonly processes: number;
+  readonly readers: number;
+  readonly writers: number;
+  /** Longest pause of a writer, ms. */
+  readonly writePauseMs: number;
+  readonly pageSize: number;
+  readonly onChange: 'refresh' | 'refresh-cached' | 'evict';
+  readonly leaseMs: number;
+  readonly fenceMs: number;
+  readonly ttlMs: number;
+  readonly staleForMs: number;
+  readonly waitMs: number;
+  readonly provisionalMs: number;
+  readonly generationMs: number;
+  readonly replicaLagMs: number;
+  /** Shares. */
+  readonly slowLoads: number;
+  readonly failingLoads: number;
+  /** Calls of the store that are held up, in processes of odd numbers. */
+  readonly slowCalls: number;
+  /** Pages that come again, late, beside others. */
+  readonly zombies: number;
+  readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
+}
+
+/** Faults that take nothing away that was acknowledged, or everything at once: the promise holds through all of them. */
+const FAULTS: readonly (readonly [weight: number, kind: FaultKind])[] = [
+  [12, 'evict'],
+  [3, 'lose-watermarks'],
+  [1, 'lose-generations'],
+  [3, 'flush'],
+  [2, 'pause'],
+  [2, 'cut'],
+  [1, 'kill'],
+  [1, 'stop'],
+  [2, 'squeeze'],
+  [1, 'script-flush'],
+  [2, 'die'],
+  [1, 'bump'],
+  [2, 'split'],
+];
+
+export interface ScheduleOptions {
+  readonly ms?: number;
+  /** Only these; default all. */
+  readonly faults?: readonly FaultKind[];
+}
+
+export function planSchedule(seed: number, { ms = 1500, faults }: ScheduleOptions = {}): Schedule {
+  const random = createRandom(seed, 'schedule');
+  // Half are rough: little is cached for long. In the others most reads are hits.
+  const isRough = random.chance(0.5);
+  const keys = random.pick(isRough ? [4, 8, 16] : [16, 64]);
+  const families = random.between(1, 3);
+  const processes = random.between(2, 4);
+  const known = FAULTS.filter(([, kind]) => faults === undefined || faults.includes(kind));
+  // Some are calm: what is evicted by nobody has more to be checked.
+  const count =
+    random.chance(0.2) || known.length === 0 ? 0 : random.between(3, isRough || faults !== undefined ? 20 : 6);
+  const moments = Array.from({ length: count }, () => random.below(ms)).toSorted((a, b) => a - b);
+  return {
+    seed,
+    ms,
+    keys,
+    families,
+    processes,
+    ...planTraffic(random, isRough),
+    ...planTimes(random, isRough),
+    faults: moments.map((atMs) => ({ atMs, fault: planFault(random, known, { keys, families, processes }) })),
+  };
+}
+
+function planTraffic(random: Random, isRough: boolean) {
+  return {
+    readers: random.pick([16, 48, 96]),
+    writers: random.between(1, 3),
+    writePauseMs: random.pick(isRough ? [2, 4, 12] : [12, 40]),
+    pageSize: random.pick([1, 4, 16]),
+    onChange: random.pick(['refresh', 'refresh-cached', 'evict'] as const),
+    slowLoads: random.pick(isRough ? [0.02, 0.1, 0.3] : [0.02]),
+    failingLoads: random.pick([0, 0.02]),
+    slowCalls: random.pick(isRough ? [0, 0.02, 0.2] : [0, 0.01]),
+    zombies: random.pick([0.05, 0.2]),
+  };
+}
+
+function planTimes(random: Random, isRough: boolean) {
+  return {
+    leaseMs: random.pick([40, 80, 160]),
+    fenceMs: random.pick([10, 40, 300]),
+    ttlMs: random.pick(isRough ? [20, 100, 1000] : [1000]),
+    staleForMs: random.pick([0, 200]),
+    waitMs: random.pick([20, 100]),
+    provisionalMs: random.pick([0, 30, 100]),
+    generationMs: random.pick([30, 100]),
+    replicaLagMs: random.pick([20, 60]),
+  };
+}
+
+function planFault(
+  random: Random,
+  known: typeof FAULTS,
+  { keys, families, processes }: Pick<Schedule, 'keys' | 'families' | 'processes'>,
+): Fault {
+  const weights = known.reduce((sum, [weight]) => sum + weight, 0);
+  let at = random.below(weights);
+  const [, kind = 'evict'] = known.find(([weight]) => (at -= weight) < 0) ?? [];
+  switch (kind) {
+    case 'evict':
+      return { kind, key: random.below(keys) };
+    case 'pause':
+      return { kind, ms: random.pick([10, 50, 200]), writesOnly: random.chance(0.5) };
+    case 'kill':
+      return { kind, ms: random.pick([0, 100]) };
+    case 'stop':
+      return { kind, ms: random.pick([20, 100, 400]) };
+    case 'squeeze':
+      return { kind, ms: random.pick([50, 200]) };
+    case 'die':
+      return { kind, process: random.below(processes) };
+    case 'bump':
+      return { kind, what: random.pick(['source', 'entity'] as const) };
+    case 'split':
+      return { kind, family: random.below(families) };
+    case 'lose-watermarks':
+    case 'lose-generations':
+    case 'flush':
+    case 'cut':
+    case 'script-flush':
+      return { kind };
+  }
+}
