@@ -53,16 +53,26 @@ export function confirmed(text, yes) {
 
 /** Runs an action of a button or form: one at a time, and what it comes to is said. */
 export async function act(control, work) {
-  control.disabled = true;
+  // Not disabled: that would take the focus away.
+  if (control.ariaBusy === 'true') return;
+  const section = control.closest('section');
+  control.ariaBusy = 'true';
   try {
     const text = await work();
     if (text !== undefined) say(text);
   } catch (error) {
     say(error.message, true);
   } finally {
-    control.disabled = false;
-    if (document.activeElement === document.body && control.isConnected) control.focus();
+    control.ariaBusy = 'false';
+    if (document.activeElement === document.body) focusTitle(section);
   }
+}
+
+/** Where to go on after a row is gone together with its button. */
+function focusTitle(section) {
+  const title = section?.querySelector('h2');
+  title?.setAttribute('tabindex', '-1');
+  title?.focus();
 }
 
 /** @param id the same for the same button after a refresh */

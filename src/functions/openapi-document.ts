@@ -1,6 +1,9 @@
 // The OpenAPI 3.1 document of what the configuration serves.
 
 import { documentPaths, healthPaths } from './openapi-health.ts';
+import { queryParameters, segmentNames, segmentParameters } from './openapi-keys.ts';
+import { type Explained, opsPaths } from './openapi-ops.ts';
+import { OPS_SCHEMAS } from './openapi-ops-schemas.ts';
 import { commonComponents, type Json } from './openapi-parts.ts';
 import {
   contentPaths,
@@ -45,10 +48,43 @@ export function openapiDocument(served: Served, server: string): Json {
       ...(content && contentPaths(content, how)),
       ...healthPaths(),
       ...documentPaths(),
+      ...opsPaths(explainedOf(served)),
     },
     components: {
       ...common,
-      schemas: { ...(common['schemas'] as Json), ...itemSchemas(entities) },
+      schemas: { ...(common['schemas'] as Json), ...OPS_SCHEMAS, ...itemSchemas(entities) },
     },
   };
+}
+
+/** Every item and result can be explained, by the parameters that it is read by. */
+function explainedOf({ entities, queries, content }: Served): Explained[] {
+  const path = { name: 'path', in: 'path', required: true, schema: { type: 'string' }, example: 'index.html' };
+  return [
+    ...entities.map(({ name, columns }) => ({
+      path: ['/ops/explain', name, ...segmentNames(columns).map((segment) => `{${segment}}`)].join('/'),
+      id: `explain_${name}`,
+      what: `an item of ${name}`,
+      parameters: segmentParameters(columns),
+      hasSource: true,
+    })),
+    ...queries.map(({ title, params }) => ({
+      path: `/ops/explain-query/${title}`,
+      id: `explainQuery_${title}`,
+      what: `a result of ${title}`,
+      parameters: queryParameters(params),
+      hasSource: false,
+    })),
+    ...(content === undefined
+      ? []
+      : [
+          {
+            path: '/ops/explain/content/{path}',
+            id: 'explainContent',
+            what: 'content',
+            parameters: [path],
+            hasSource: false,
+          },
+        ]),
+  ];
 }

@@ -100,13 +100,18 @@ describe('what the configuration says', () => {
   const text = (served: Served) => JSON.stringify(openapiDocument(served, '/api'));
 
   it('decides which routes there are', () => {
-    expect(Object.keys(openapiDocument(least, '/api')['paths'] as Tree)).toEqual([
+    const paths = Object.keys(openapiDocument(least, '/api')['paths'] as Tree);
+    expect(paths.filter((path) => !path.startsWith('/ops/'))).toEqual([
       expect.stringMatching(/^\/entities\/thing\/\{/),
       '/batch/thing',
       '/health/live',
       '/health/ready',
       '/openapi.json',
     ]);
+    expect(paths.filter((path) => path.startsWith('/ops/explain'))).toEqual([
+      expect.stringMatching(/^\/ops\/explain\/thing\/\{/),
+    ]);
+    expect(text(everything)).toContain('/ops/explain-query/count');
     expect(text(everything)).toContain('/sessions/current/touch');
     expect(text(everything)).toContain('listSessions');
     expect(text({ ...everything, sessions: { hasSubjects: false } })).not.toContain('listSessions');
