@@ -32,7 +32,7 @@ async function list(request: HttpRequest, letters: DeadLetters): Promise<HttpRes
 
 async function one(request: HttpRequest, letters: DeadLetters): Promise<HttpResponseInit> {
   parametersOf(request, []);
-  const [id = ''] = segmentsAfter(request, 'ops/dead-letters');
+  const [id = ''] = segmentsAfter(request, 'dead-letters');
   const letter = ID.test(id) ? await letters.one(id) : undefined;
   return letter === undefined
     ? problem(404, 'not-found', 'there is no such dead letter')

@@ -109,14 +109,14 @@ function rateOf(rate: unknown): number {
 
 async function one(request: HttpRequest, { jobs }: WarmRoutes): Promise<HttpResponseInit> {
   parametersOf(request, []);
-  const [id = ''] = segmentsAfter(request, 'ops/warm');
+  const [id = ''] = segmentsAfter(request, 'warm');
   const job = ID.test(id) ? await jobs.job(id) : undefined;
   return job === undefined ? notFound() : answerJson(200, shown(job));
 }
 
 async function turn(request: HttpRequest, context: InvocationContext, routes: WarmRoutes): Promise<HttpResponseInit> {
   parametersOf(request, []);
-  const [id = '', name = ''] = segmentsAfter(request, 'ops/warm');
+  const [id = '', name = ''] = segmentsAfter(request, 'warm');
   const action = ACTIONS.find((each) => each === name);
   const before = ID.test(id) && action !== undefined ? await routes.jobs.job(id) : undefined;
   if (before === undefined || action === undefined) return notFound();
