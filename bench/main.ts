@@ -8,9 +8,12 @@ import { startRedis } from '../local/services/redis.ts';
 import { changes } from './changes.ts';
 import type { Context } from './context.ts';
 import { hits } from './hit.ts';
+import { http } from './http.ts';
 import { machine } from './machine.ts';
 import { peers } from './peers.ts';
 import { type Figure, print, type Report, type Section } from './report.ts';
+import { stampede } from './stampede.ts';
+import { startup } from './startup.ts';
 import { firstStart } from './warm.ts';
 
 interface Measurement {
@@ -20,6 +23,9 @@ interface Measurement {
 
 const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   hit: { title: 'A hit, the whole read path, against a bare GET of the same bytes', run: hits },
+  http: { title: 'A hit over HTTP, in-process host', run: http },
+  stampede: { title: 'A stampede on a cold key', run: stampede },
+  startup: { title: 'Start-up', run: startup },
   changes: { title: 'Pages of changes, refreshed', run: changes },
   warm: { title: 'A first start', run: firstStart },
   peers: { title: 'A hit, against other caches on the same Redis', run: peers },

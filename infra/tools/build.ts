@@ -50,9 +50,9 @@ const COMMON: BuildOptions = {
 /** An SDK is required from its own file, by our code and by other SDKs. */
 const sdksApart: Plugin = {
   name: 'sdks-apart',
-  setup: ({ onResolve }) => {
+  setup: (plugin) => {
     const filter = new RegExp(`^(${Object.keys(SDKS).join('|')})$`);
-    onResolve({ filter }, ({ path, kind }) =>
+    plugin.onResolve({ filter }, ({ path, kind }) =>
       kind === 'entry-point' ? undefined : { path: `./${SDKS[path]}.cjs`, external: true },
     );
   },
@@ -61,7 +61,7 @@ const sdksApart: Plugin = {
 function configured(path: string): Plugin {
   return {
     name: 'configuration',
-    setup: ({ onResolve }) => onResolve({ filter: /^\.\/cache\.config\.ts$/ }, () => ({ path })),
+    setup: (plugin) => plugin.onResolve({ filter: /^\.\/cache\.config\.ts$/ }, () => ({ path })),
   };
 }
 
