@@ -1,20 +1,16 @@
 // A hit over HTTP against the least function on the same host in the same process, in turn.
 
-import { type ChildProcess, fork } from 'node:child_process';
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { CosmosClient } from '@azure/cosmos';
 import { Redis } from 'ioredis';
-import { buildApp, buildSdks } from '../infra/tools/build.ts';
 import { startCosmosEmulator } from '../local/cosmos/emulator.ts';
 import { documentOf } from './app.ts';
 import type { Context } from './context.ts';
 import { idsOf, inTurn, LIMIT, latency, speed } from './hit.ts';
+import { type BenchHost, builtApp, startBenchHost, until } from './host.ts';
 import { type Lane, load, openLane } from './load.ts';
 import { type Round, ratios, spread } from './measure.ts';
 import { type Figure, goal } from './report.ts';
 
-const ROOT = join(import.meta.dirname, '..');
 const IN_FLIGHT = 64;
 const ITEMS = 128;
 
@@ -37,7 +33,10 @@ export async function http(context: Context): Promise<Figure[]> {
     REDIS_URL: context.redis,
     WARMFEED_REPLICA_LAG: '0s',
   };
-  const host = await startBenchHost(await builtApp(context.folder), settings);
+  const host = await startBenchHost(
+    await builtApp(context.folder, 'http-app.ts', 'test/e2e/cache.config.ts'),
+    settings,
+  );
   const lanes = Array.from({ length: IN_FLIGHT }, () => openLane(host.url));
   try {
     return await measure(context, host, lanes);
@@ -53,7 +52,10 @@ export async function http(context: Context): Promise<Figure[]> {
 async function measure(context: Context, host: BenchHost, lanes: readonly Lane[]): Promise<Figure[]> {
   const ids = inTurn(idsOf(ITEMS));
   const paths = { bare: () => `/api/bare/${ids()}`, ours: () => `/api/entities/widget/eu/${ids()}` };
-  await untilHit(`${host.url}/api/entities/widget/eu/w0`);
+  await until('the feed', async () => (await fetch(`${host.url}/api/health/ready`)).status === 200);
+  for (const _ of idsOf(ITEMS)) await fetch(host.url + paths.ours());
+  const answer = await fetch(host.url + paths.ours());
+  if (!answer.headers.get('cache-status')?.includes('; hit')) throw new Error('misses are measured, not hits');
   const rounds = { bare: [] as Round[], ours: [] as Round[] };
   for (let round = 0; round <= context.rounds; round++) {
     context.progress(`${IN_FLIGHT} connections, round ${round}`);
@@ -65,7 +67,6 @@ async function measure(context: Context, host: BenchHost, lanes: readonly Lane[]
   }
   const { bare, ours } = rounds;
   const ratio = ratios(ours.map(speed), bare.map(speed));
-  const cpu = (of: readonly Round[]) => of.map(({ cpuUs }) => cpuUs);
   return [
     {
       what: `HTTP hit, 1,000 bytes, ${IN_FLIGHT} connections`,
@@ -86,42 +87,6 @@ async function measure(context: Context, host: BenchHost, lanes: readonly Lane[]
   ];
 }
 
-async function builtApp(folder: string): Promise<string> {
-  const root = join(folder, 'app');
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  cpSync(join(ROOT, 'host.json'), join(root, 'host.json'));
-  writeFileSync(join(root, 'package.json'), JSON.stringify({ name: 'app', main: 'dist/main.cjs' }));
-  const entryPoints = { main: join(import.meta.dirname, 'http-app.ts') };
-  await buildApp(join(root, 'dist'), { entryPoints }, join(ROOT, 'test/e2e/cache.config.ts'));
-  await buildSdks(join(root, 'dist'));
-  return root;
-}
-
-interface BenchHost {
-  readonly url: string;
-  readonly child: ChildProcess;
-  readonly cpuUs: () => Promise<number>;
-}
-
-async function startBenchHost(root: string, settings: Record<string, string>): Promise<BenchHost> {
-  const child = fork(join(import.meta.dirname, 'http-host.ts'), [JSON.stringify({ root, settings })]);
-  const answer = () => new Promise<unknown>((resolve) => child.once('message', resolve));
-  const url = (await answer()) as string;
-  const cpuUs = async () => {
-    const asked = answer();
-    child.send('cpu');
-    const { user, system } = (await asked) as NodeJS.CpuUsage;
-    return user + system;
-  };
-  return { url, child, cpuUs };
-}
-
-/** The feed has its positions, and what was cached before them is old. */
-async function untilHit(url: string): Promise<void> {
-  for (let i = 0; i < 100; i++) {
-    const answer = await fetch(url);
-    if (answer.headers.get('cache-status')?.includes('detail=watermarked') && i > 10) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('there are no hits to measure');
+function cpu(of: readonly Round[]): number[] {
+  return of.map(({ cpuUs }) => cpuUs);
 }

@@ -9,6 +9,7 @@ import { changes } from './changes.ts';
 import type { Context } from './context.ts';
 import { hits } from './hit.ts';
 import { http } from './http.ts';
+import { lag } from './lag.ts';
 import { machine } from './machine.ts';
 import { peers } from './peers.ts';
 import { type Figure, print, type Report, type Section } from './report.ts';
@@ -27,6 +28,7 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   stampede: { title: 'A stampede on a cold key', run: stampede },
   startup: { title: 'Start-up', run: startup },
   changes: { title: 'Pages of changes, refreshed', run: changes },
+  lag: { title: 'From commit to visible, local stack', run: lag },
   warm: { title: 'A first start', run: firstStart },
   peers: { title: 'A hit, against other caches on the same Redis', run: peers },
 };

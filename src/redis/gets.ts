@@ -4,19 +4,14 @@
 import type { Redis } from 'ioredis';
 import { messageOf } from '../core/errors.ts';
 import { storeError } from './errors.ts';
-
-export interface Gets {
-  /** @throws WarmfeedError STORE_* */
-  readonly get: (key: string) => Promise<Uint8Array | undefined>;
-  /** Sends what waits: before any other call, so that calls take effect in the order issued. */
-  readonly flush: () => void;
-}
+import type { Outbox } from './together.ts';
 
 const MOST_TOGETHER = 32;
 /** Of one reply, about. */
 const MOST_BYTES = 128 * 1024;
 
-export function createGets(client: Redis): Gets {
+/** Its promises reject with WarmfeedError STORE_*. */
+export function createGets(client: Redis, outbox: Outbox): (key: string) => Promise<Uint8Array | undefined> {
   let waiting: Waiting | undefined;
   let most = MOST_TOGETHER;
   let mean = 0;
@@ -50,21 +45,17 @@ export function createGets(client: Redis): Gets {
     return value;
   }
 
-  return {
-    get: (key) =>
-      new Promise((resolve, reject) => {
-        if (waiting === undefined) {
-          waiting = { keys: [], settle: [] };
-          // After the promises that are due, whose continuations read too.
-          process.nextTick(flush);
-        }
-        const { keys, settle } = waiting;
-        if (keys.at(-1) !== key) keys.push(key);
-        settle.push({ resolve, reject, at: keys.length - 1 });
-        if (keys.length >= most) flush();
-      }),
-    flush,
-  };
+  return (key) =>
+    new Promise((resolve, reject) => {
+      if (waiting === undefined) {
+        waiting = { keys: [], settle: [] };
+        outbox.hold(flush);
+      }
+      const { keys, settle } = waiting;
+      if (keys.at(-1) !== key) keys.push(key);
+      settle.push({ resolve, reject, at: keys.length - 1 });
+      if (keys.length >= most) outbox.flush();
+    });
 }
 
 interface Waiting {
