@@ -49,7 +49,7 @@ export async function lag(context: Context): Promise<Figure[]> {
 
 async function lagOf(database: Database, url: string, rate: number, forMs: number): Promise<Figure> {
   const others = { isOver: false, done: 0 };
-  const writing = write(database, rate, others);
+  const writing = keepWriting(database, rate, others);
   const times: number[] = [];
   const began = performance.now();
   for (let n = 1; performance.now() - began < forMs; n++) {
@@ -76,7 +76,7 @@ async function lagOf(database: Database, url: string, rate: number, forMs: numbe
 }
 
 /** Other rows, as fast as asked for or as the database takes them. */
-async function write(database: Database, rate: number, state: { isOver: boolean; done: number }): Promise<void> {
+async function keepWriting(database: Database, rate: number, state: { isOver: boolean; done: number }): Promise<void> {
   const began = performance.now();
   const lanes = Array.from({ length: 8 }, async (_, lane) => {
     for (let i = 0; !state.isOver; i++) {

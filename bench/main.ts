@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util';
 import { startRedis } from '../local/services/redis.ts';
 import { changes } from './changes.ts';
 import type { Context } from './context.ts';
+import { writeDocs } from './docs.ts';
+import { growth } from './growth.ts';
 import { hits } from './hit.ts';
 import { http } from './http.ts';
 import { lag } from './lag.ts';
@@ -29,6 +31,7 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   startup: { title: 'Start-up', run: startup },
   changes: { title: 'Pages of changes, refreshed', run: changes },
   lag: { title: 'From commit to visible, local stack', run: lag },
+  growth: { title: 'More records', run: growth },
   warm: { title: 'A first start', run: firstStart },
   peers: { title: 'A hit, against other caches on the same Redis', run: peers },
 };
@@ -38,6 +41,7 @@ Measures against bare Redis, peers and the goals; some minutes.
   --quick        fewer and shorter rounds: a minute or two
   --only a,b     of ${Object.keys(MEASUREMENTS).join(', ')}
   --json FILE    also writes the figures there
+  --docs         also puts the tables and plots into docs/performance.md
   --help         this
 REDIS_URL names another Redis; it is flushed.`;
 
@@ -46,6 +50,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     json: { type: 'string' },
+    docs: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   },
 });
@@ -73,6 +78,7 @@ async function main(): Promise<void> {
     if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
     const report: Report = { machine: machine(redis.what), isQuick: values.quick, sections };
     console.log(print(report));
+    if (values.docs) writeDocs(report);
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   } finally {
     await redis.stop();

@@ -149,8 +149,8 @@ export function createScripts(connection: RedisConnection) {
           bin(token),
         ]);
         const args = [bin(identity), bin(stamp), own, ms(leaseMs), ms(fenceMs), ...ofKeys];
-        const script = keys.length === 1 ? SCRIPTS.invalidate : MANY.invalidate;
-        return picks(INVALIDATE_REPLIES, await run(script, keys, args));
+        const called = keys.length === 1 ? SCRIPTS.invalidate : MANY.invalidate;
+        return picks(INVALIDATE_REPLIES, await run(called, keys, args));
       },
     }),
 
