@@ -29,11 +29,11 @@ export async function builtApp(folder: string, main?: string, configuration?: st
 
 export async function startBenchHost(root: string, settings: Readonly<Record<string, string>>): Promise<BenchHost> {
   const child = fork(join(import.meta.dirname, 'host-child.ts'), [JSON.stringify({ root, settings })]);
-  const answer = () =>
-    new Promise<unknown>((resolve, reject) => {
-      child.once('message', resolve);
-      child.once('exit', () => reject(new Error('the host has ended')));
-    });
+  const ended = new Promise<never>((_, reject) => {
+    child.once('exit', () => reject(new Error('the host has ended')));
+  });
+  ended.catch(() => undefined);
+  const answer = () => Promise.race([ended, new Promise<unknown>((resolve) => child.once('message', resolve))]);
   const url = (await answer()) as string;
   const cpuUs = async () => {
     const asked = answer();

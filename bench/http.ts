@@ -13,6 +13,7 @@ import { type Figure, goal } from './report.ts';
 
 const IN_FLIGHT = 64;
 const ITEMS = 128;
+const ROUND_MS = 500;
 
 export async function http(context: Context): Promise<Figure[]> {
   const emulator = await startCosmosEmulator({ ranges: 1 });
@@ -61,7 +62,7 @@ async function measure(context: Context, host: BenchHost, lanes: readonly Lane[]
     context.progress(`${IN_FLIGHT} connections, round ${round}`);
     const order = round % 2 === 0 ? (['bare', 'ours'] as const) : (['ours', 'bare'] as const);
     for (const name of order) {
-      const measured = await load(lanes, paths[name], 300, host.cpuUs);
+      const measured = await load(lanes, paths[name], ROUND_MS, host.cpuUs);
       if (round > 0) rounds[name].push(measured);
     }
   }
