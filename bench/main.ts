@@ -72,8 +72,15 @@ async function main(): Promise<void> {
     for (const name of names) {
       const measurement = MEASUREMENTS[name] as Measurement;
       const context = contextOf(name, folder, redis.settings['REDIS_URL'] ?? '');
-      const figures = await measurement.run(context);
-      sections.push({ name, title: measurement.title, figures });
+      // Where lines cannot be written over, one for each measurement is progress enough.
+      if (!process.stderr.isTTY) console.error(`${name}: ${measurement.title}`);
+      try {
+        sections.push({ name, title: measurement.title, figures: await measurement.run(context) });
+      } catch (error) {
+        // The others are worth having.
+        console.error(`\n${name} failed:`, error);
+        process.exitCode = 1;
+      }
     }
     if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
     const report: Report = { machine: machine(redis.what), isQuick: values.quick, sections };
