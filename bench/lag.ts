@@ -4,11 +4,13 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CosmosClient } from '@azure/cosmos';
+import { BlobServiceClient } from '@azure/storage-blob';
 import sql from 'mssql';
 import pg from 'pg';
 import { startCosmosEmulator } from '../local/cosmos/emulator.ts';
 import { startPostgres } from '../local/services/postgres.ts';
 import { startSql } from '../local/services/sql.ts';
+import { startStorage } from '../local/services/storage.ts';
 import type { Context } from './context.ts';
 import { builtApp, startBenchHost, until } from './host.ts';
 import { percentiles, spread } from './measure.ts';
@@ -105,6 +107,11 @@ async function openDatabases(context: Context, closing: (() => unknown)[]) {
   closing.push(() => postgres.stop());
   const sqlService = await startSql({ folder, port: 0, server: postgres.server });
   closing.push(() => sqlService.stop());
+  const storage = await startStorage({ ports: [0, 0, 0] });
+  closing.push(() => storage.stop());
+  await storage.ready;
+  const { CONTENT = '' } = storage.settings;
+  await BlobServiceClient.fromConnectionString(CONTENT).getContainerClient('content').createIfNotExists();
   const emulator = await startCosmosEmulator({ ranges: 1 });
   closing.push(() => emulator.close());
   const settings = {
@@ -112,7 +119,7 @@ async function openDatabases(context: Context, closing: (() => unknown)[]) {
     ...sqlService.settings,
     COSMOS: emulator.connectionString,
     COSMOS_DATABASE: 'warmfeed',
-    CONTENT: 'UseDevelopmentStorage=true',
+    CONTENT,
     WARMFEED_REPLICA_LAG: '0s',
     WARMFEED_FEED_POLL: `${POLL_MS}ms`,
     WARMFEED_TABLE_POLL: `${POLL_MS}ms`,

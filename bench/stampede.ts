@@ -63,7 +63,14 @@ function figureOf(name: string, rounds: readonly Outcome[][], isOurs: boolean): 
 
 function answerOf<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
-    child.once('message', (message) => resolve(message as T));
-    child.once('exit', (code) => reject(new Error(`a process of the stampede ended with ${code}`)));
+    child.once('message', answered);
+    child.once('exit', ended);
+    function answered(message: unknown): void {
+      child.off('exit', ended);
+      resolve(message as T);
+    }
+    function ended(code: number | null): void {
+      reject(new Error(`a process of the stampede ended with ${code}`));
+    }
   });
 }
