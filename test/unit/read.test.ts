@@ -303,6 +303,32 @@ describe('read your own writes', () => {
 });
 
 describe('generations', () => {
+  it('are asked for once by many reads at once, and again after T, also by reads that come while an answer is late', async () => {
+    const world = createWorld();
+    await warm(world);
+    let asked = 0;
+    let arrive = () => {};
+    const late = new Promise<void>((resolve) => (arrive = resolve));
+    const app = world.process({}, (store) => ({
+      ...store,
+      async generations(key, fields) {
+        asked++;
+        const answer = await store.generations(key, fields);
+        await late;
+        return answer;
+      },
+    }));
+    const first = Array.from({ length: 100 }, () => app.read('a'));
+    expect(asked).toBe(1);
+    await world.memory.bump(world.keys.generations, 'e:widget', '');
+    world.advance(1000);
+    const second = Array.from({ length: 100 }, () => app.read('a'));
+    expect(asked).toBe(2);
+    arrive();
+    expect((await Promise.all(first)).map((answer) => seen(answer).how)).toEqual(first.map(() => 'hit'));
+    for (const answer of await Promise.all(second)) expect(seen(answer).how).not.toBe('hit');
+  });
+
   it('a bump makes every record old, in every process after T', async () => {
     const world = createWorld();
     const app = await warm(world);
