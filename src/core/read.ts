@@ -110,9 +110,9 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
   async function passBy(
     request: ReadRequest<E>,
     floor: Floor,
-    above: NonNullable<Loading<E>['above']>,
+    readAbove: NonNullable<Loading<E>['above']>,
   ): Promise<ReadAnswer> {
-    const represented = await deps.reloads((signal) => above(request, floor, signal));
+    const represented = await deps.reloads((signal) => readAbove(request, floor, signal));
     return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
   }
 
