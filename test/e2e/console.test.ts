@@ -9,13 +9,15 @@ import { type Stack, startStack, until } from '../support/stack.ts';
 
 const KEYS = { master: 'master-key', default: 'function-key' };
 const HOSTILE = '<img src=x onerror="document.title=\'taken\'"><script>document.title="taken"</script>';
+/** No id has a slash. */
+const POISON = HOSTILE.replaceAll('/', '|');
 const executable = findBrowser();
 
 let stack: Stack;
 beforeAll(async () => {
   stack = await startStack({ host: { enableAuth: true, keys: KEYS } });
   await stack.widgets.items.create({ id: 'a', region: 'north', n: 1 });
-  await stack.widgets.items.create({ id: `p${HOSTILE.replaceAll('/', '|')}`, region: 'north', poison: true });
+  await stack.widgets.items.create({ id: POISON, region: 'north', poison: true });
 });
 afterAll(() => stack?.close());
 
@@ -201,6 +203,18 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect((await withKey('ops/sources')).text).toContain('"paused":null');
   });
 
+  it('warms an entity, and shows the job', async () => {
+    await connect();
+    await page.selectOption('#warm-entity', 'widget');
+    await page.fill('#warm-rate', '1000');
+    await page.click('#warm-form button');
+    await status('Warming widget');
+    const [job] = (await withKey('ops/warm')).json['jobs'] as [{ id: string; entity: string; unitsPerSecond: number }];
+    expect(job).toMatchObject({ entity: 'widget', unitsPerSecond: 1000 });
+    expect(await text('#warm tbody tr')).toContain('widget, all');
+    expect(complaints).toEqual([]);
+  });
+
   it('shows hostile dead letters as text; looks at them, replays and drops them', async () => {
     await until(async () => (Number((await withKey('ops/dead-letters')).json['total']) > 0 ? true : undefined));
     const source = `cosmos/COSMOS/shop/${HOSTILE}`;
@@ -222,10 +236,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(await text('#letters')).not.toContain(`shop/${HOSTILE}`);
     await page.locator('#letters button', { hasText: 'Replay all' }).click();
     await status('failing still');
-    const widget = await stack.widgets.items.query('SELECT * FROM c WHERE c.poison').fetchAll();
-    for (const { id } of widget.resources as { id: string }[]) {
-      await stack.widgets.item(id, 'north').patch([{ op: 'set', path: '/poison', value: false }]);
-    }
+    await stack.widgets.items.upsert({ id: POISON, region: 'north', n: 2 });
     await page.locator('#letters button', { hasText: 'Replay all' }).click();
     await status('1 mended');
     expect(await text('#letters')).toContain('There are none');
