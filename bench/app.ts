@@ -3,13 +3,13 @@
 import { clock, entropy } from '../src/compose/runtime.ts';
 import { hash64 } from '../src/core/bytes.ts';
 import type { Entity } from '../src/core/entity.ts';
-import { createGenerations } from '../src/core/generations.ts';
 import { redisKeys } from '../src/core/key.ts';
+import { createWarm } from '../src/core/ops/warm.ts';
 import type { Change, Document, Source } from '../src/core/ports.ts';
-import { createReader } from '../src/core/read.ts';
-import { createManyReader } from '../src/core/read-many.ts';
-import { createSync } from '../src/core/sync.ts';
-import { createWarm } from '../src/core/warm.ts';
+import { createGenerations } from '../src/core/protocol/generations.ts';
+import { createReader } from '../src/core/read/read.ts';
+import { createManyReader } from '../src/core/read/read-many.ts';
+import { createSync } from '../src/core/sync/sync.ts';
 import { createRedisConnection } from '../src/redis/connection.ts';
 import { createRedisStore } from '../src/redis/store.ts';
 

@@ -9,8 +9,8 @@ import { createCache as createManager } from 'cache-manager';
 import { Cacheable } from 'cacheable';
 import { Redis } from 'ioredis';
 import { Keyv } from 'keyv';
-import { NO_DIRECTIVES } from '../src/core/policy.ts';
 import type { Document } from '../src/core/ports.ts';
+import { NO_DIRECTIVES } from '../src/core/read/policy.ts';
 import { createBenchApp, sourceOf } from './app.ts';
 import { versionOf } from './machine.ts';
 

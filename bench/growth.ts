@@ -2,7 +2,7 @@
 
 import { Redis } from 'ioredis';
 import { parseKey } from '../src/core/key.ts';
-import { NO_DIRECTIVES } from '../src/core/policy.ts';
+import { NO_DIRECTIVES } from '../src/core/read/policy.ts';
 import { createBenchApp, documentOf, sourceOf } from './app.ts';
 import type { Context } from './context.ts';
 import { latency, speed } from './hit.ts';

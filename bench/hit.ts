@@ -3,7 +3,7 @@
 
 import { Redis } from 'ioredis';
 import { parseKey } from '../src/core/key.ts';
-import { NO_DIRECTIVES } from '../src/core/policy.ts';
+import { NO_DIRECTIVES } from '../src/core/read/policy.ts';
 import { type BenchApp, createBenchApp, documentOf, sourceOf } from './app.ts';
 import type { Context } from './context.ts';
 import { type Contender, type Round, race, ratios, spread } from './measure.ts';

@@ -1,8 +1,8 @@
 // The auditor, unless it is switched off.
 
 import type { Settings } from '../config/settings.ts';
-import { type AuditDeps, createAuditor } from '../core/audit.ts';
-import { createSampler, type Sampler } from '../core/audit-sample.ts';
+import { type AuditDeps, createAuditor } from '../core/audit/audit.ts';
+import { createSampler, type Sampler } from '../core/audit/audit-sample.ts';
 import { registerAudit } from '../functions/audit.ts';
 import { createAuditStore } from '../redis/audit-store.ts';
 import type { RedisConnection } from '../redis/connection.ts';

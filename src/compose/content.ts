@@ -2,9 +2,9 @@
 
 import type { ResolvedContent } from '../config/resolve-content.ts';
 import type { Settings } from '../config/settings.ts';
-import { createContentChanges } from '../core/content-changes.ts';
-import { createContentLoader } from '../core/content-load.ts';
-import { createReaderOf, type ReaderDeps } from '../core/read.ts';
+import { createContentChanges } from '../core/content/content-changes.ts';
+import { createContentLoader } from '../core/content/content-load.ts';
+import { createReaderOf, type ReaderDeps } from '../core/read/read.ts';
 import { registerContent } from '../functions/content.ts';
 import { registerContentEvents } from '../functions/content-events.ts';
 import type { HealthCheck } from '../functions/health.ts';

@@ -2,9 +2,9 @@
 // connection.
 
 import type { Settings } from '../config/settings.ts';
-import { createFailoverWatch, type FailoverWatchDeps } from '../core/failover-watch.ts';
 import type { RedisKeys } from '../core/key.ts';
 import type { CacheEvent, Observe } from '../core/ports.ts';
+import { createFailoverWatch, type FailoverWatchDeps } from '../core/sync/failover-watch.ts';
 import { registerFailoverWatch } from '../functions/failover-watch.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createShards } from '../redis/shards.ts';

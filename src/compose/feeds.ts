@@ -1,11 +1,11 @@
 // Registers what follows the sources: a trigger for each container, a timer for each database of tables.
 
 import type { Settings } from '../config/settings.ts';
-import { iso } from '../core/explain.ts';
-import { createFeedWatch } from '../core/feed-watch.ts';
-import type { Pauses } from '../core/pauses.ts';
-import { createPoller } from '../core/poll.ts';
-import { createSync, type Sync, type SyncDeps } from '../core/sync.ts';
+import { iso } from '../core/ops/explain.ts';
+import { createFeedWatch } from '../core/sync/feed-watch.ts';
+import type { Pauses } from '../core/sync/pauses.ts';
+import { createPoller } from '../core/sync/poll.ts';
+import { createSync, type Sync, type SyncDeps } from '../core/sync/sync.ts';
 import { registerCosmosChanges } from '../functions/cosmos-changes.ts';
 import { registerFeedWatch } from '../functions/feed-watch.ts';
 import type { HealthCheck } from '../functions/health.ts';

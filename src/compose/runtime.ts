@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Entropy } from '../core/ports.ts';
-import type { SessionEntropy } from '../core/session-ports.ts';
+import type { SessionEntropy } from '../core/session/session-ports.ts';
 
 export const clock: Clock = {
   now: () => performance.now(),

@@ -1,7 +1,7 @@
 // Checks the `content` of a cache definition and turns it into what the app runs on.
 
 import { hash64 } from '../core/bytes.ts';
-import { CODINGS, type Coding } from '../core/content.ts';
+import { CODINGS, type Coding } from '../core/content/content.ts';
 import { FORMAT } from '../core/record.ts';
 import { connectionOf, duration, type Report, resolveText } from './checks.ts';
 import type { BlobDefinition, ContentDefinition } from './define.ts';

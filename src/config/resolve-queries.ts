@@ -4,7 +4,7 @@ import { hash64 } from '../core/bytes.ts';
 import type { Entity } from '../core/entity.ts';
 import type { KeyColumn } from '../core/key.ts';
 import type { Document } from '../core/ports.ts';
-import type { QueryValues } from '../core/query.ts';
+import type { QueryValues } from '../core/query/query.ts';
 import { FORMAT } from '../core/record.ts';
 import { duration, type Report, resolveHttp } from './checks.ts';
 import type { ParameterType, QueryDefinition } from './define.ts';

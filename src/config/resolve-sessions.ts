@@ -1,7 +1,7 @@
 // Checks what a definition says about session state.
 
 import type { JsonObject } from '../core/json.ts';
-import type { SessionLife } from '../core/session-ports.ts';
+import type { SessionLife } from '../core/session/session-ports.ts';
 import { type CosmosConnection, duration, type Report, resolveConnection, resolveText } from './checks.ts';
 import type { SessionsDefinition } from './define.ts';
 import type { Environment } from './settings.ts';

@@ -1,7 +1,6 @@
 // What the core needs from outside. Positions (versions, as-ofs, watermarks) are unsigned 64-bit and only
 // compared within one partition identity.
 
-import type { Verdict } from './audit-report.ts';
 import type { Key, KeyPart } from './key.ts';
 
 export type Position = bigint;
@@ -320,6 +319,9 @@ export interface Store {
   remember(key: string, text: string): Promise<void>;
 }
 
+/** Of an audited change. `superseded`: it had changed again; `stale`: older than a change that was applied; `provisional`: filled as that. */
+export type AuditVerdict = 'match' | 'superseded' | 'stale' | 'provisional';
+
 /** Things worth counting or logging. Only `recordKey` has a key in it, and is never logged. */
 export type CacheEvent =
   | {
@@ -339,7 +341,7 @@ export type CacheEvent =
   /** A shard does not tell who it is: a failover of it shows by its heartbeat only. */
   | { readonly kind: 'shard-anonymous'; readonly shard: string }
   /** A change was looked at some time after it was applied. What was stale is evicted. */
-  | { readonly kind: 'audit'; readonly entity: string; readonly delayS: number; readonly verdict: Verdict }
+  | { readonly kind: 'audit'; readonly entity: string; readonly delayS: number; readonly verdict: AuditVerdict }
   | { readonly kind: 'audit-failed'; readonly entity: string; readonly error: unknown }
   /** A change source could not be polled, or its page not applied; it will be tried again. */
   | { readonly kind: 'poll-failed'; readonly source: string; readonly error: unknown }

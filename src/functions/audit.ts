@@ -1,7 +1,7 @@
 // A timer that has due audits done, and stays while there are some.
 
 import { app } from '@azure/functions';
-import type { Auditor } from '../core/audit.ts';
+import type { Auditor } from '../core/audit/audit.ts';
 
 const TURN_MS = 5000;
 /** It ends just before the next one is due. */

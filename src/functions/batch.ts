@@ -4,7 +4,7 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import type { Entity } from '../core/entity.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Key, keyOfJson } from '../core/key.ts';
-import type { ManyAnswer, ManyReader } from '../core/read-many.ts';
+import type { ManyAnswer, ManyReader } from '../core/read/read-many.ts';
 import { bodyOf, JSON_TYPE } from './body.ts';
 import { answerBatch, answerError, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 

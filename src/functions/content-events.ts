@@ -1,7 +1,7 @@
 // The Event Grid trigger by which changed blobs are dropped from the cache: which events say what, and of which blobs.
 
 import { app, type EventGridEvent } from '@azure/functions';
-import type { ContentChanges } from '../core/content-changes.ts';
+import type { ContentChanges } from '../core/content/content-changes.ts';
 
 /** Names that an event may be about; `all`: too many to tell. */
 export type ChangedBlobs = readonly string[] | 'all';

@@ -1,10 +1,10 @@
 // GET and HEAD /content/{path…}: static content, out of the cache where it can be.
 
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { blobName, type Content, contentKey } from '../core/content.ts';
+import { blobName, type Content, contentKey } from '../core/content/content.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
-import { type Directives, NO_DIRECTIVES } from '../core/policy.ts';
-import type { Reader } from '../core/read.ts';
+import { type Directives, NO_DIRECTIVES } from '../core/read/policy.ts';
+import type { Reader } from '../core/read/read.ts';
 import { answerError, directivesOf, methodNotAllowed, problem, segmentsAfter } from './http.ts';
 import { answerContent, type ContentHttp, preferredCodings } from './http-content.ts';
 

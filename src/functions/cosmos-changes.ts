@@ -2,7 +2,7 @@
 
 import { app, CosmosDBv4ChangeFeedMode, type InvocationContext } from '@azure/functions';
 import { isWarmfeedError, messageOf } from '../core/errors.ts';
-import type { Sync } from '../core/sync.ts';
+import type { Sync } from '../core/sync/sync.ts';
 
 export interface WatchedContainer {
   readonly connection: string;

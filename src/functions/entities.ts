@@ -4,9 +4,9 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import type { Entity } from '../core/entity.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { parseKey } from '../core/key.ts';
-import { NO_DIRECTIVES } from '../core/policy.ts';
-import type { Reader } from '../core/read.ts';
-import type { OnRead } from '../core/read-outcome.ts';
+import { NO_DIRECTIVES } from '../core/read/policy.ts';
+import type { Reader } from '../core/read/read.ts';
+import type { OnRead } from '../core/read/read-outcome.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface EntityRoutes {

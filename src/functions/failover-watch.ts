@@ -2,7 +2,7 @@
 
 import { app } from '@azure/functions';
 import { messageOf } from '../core/errors.ts';
-import type { FailoverWatch } from '../core/failover-watch.ts';
+import type { FailoverWatch } from '../core/sync/failover-watch.ts';
 
 export function registerFailoverWatch(watch: FailoverWatch, schedule: string): void {
   app.timer('watch-failovers', {

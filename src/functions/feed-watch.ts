@@ -2,7 +2,7 @@
 
 import { app } from '@azure/functions';
 import { messageOf } from '../core/errors.ts';
-import type { FeedWatch } from '../core/feed-watch.ts';
+import type { FeedWatch } from '../core/sync/feed-watch.ts';
 
 export function registerFeedWatch(watches: readonly FeedWatch[], schedule: string): void {
   app.timer('watch-feeds', {

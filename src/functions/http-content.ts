@@ -3,8 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import Negotiator from 'negotiator';
-import { CODINGS, type Coding, type Description, unpack } from '../core/content.ts';
-import type { ReadAnswer } from '../core/read.ts';
+import { CODINGS, type Coding, type Description, unpack } from '../core/content/content.ts';
+import type { ReadAnswer } from '../core/read/read.ts';
 import { preconditions, rangeApplies } from './conditions.ts';
 import { cachedHeaders, fromNow, notCached, problem, viewOf } from './http.ts';
 import { type ByteRange, contentRange, limitRanges, multipart, parseRange } from './ranges.ts';

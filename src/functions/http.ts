@@ -4,10 +4,10 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { EntityHttp } from '../core/entity.ts';
 import { type ErrorCode, isWarmfeedError, WarmfeedError } from '../core/errors.ts';
-import { type Directives, NO_DIRECTIVES } from '../core/policy.ts';
 import type { Representation } from '../core/ports.ts';
-import type { ReadAnswer } from '../core/read.ts';
-import type { ManyAnswer } from '../core/read-many.ts';
+import { type Directives, NO_DIRECTIVES } from '../core/read/policy.ts';
+import type { ReadAnswer } from '../core/read/read.ts';
+import type { ManyAnswer } from '../core/read/read-many.ts';
 import { type Entry, etagOf, tagsOf } from '../core/record.ts';
 import { lists } from './conditions.ts';
 

@@ -3,11 +3,11 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Key, parseKey } from '../core/key.ts';
-import { NO_DIRECTIVES } from '../core/policy.ts';
 import type { Source } from '../core/ports.ts';
-import type { Query } from '../core/query.ts';
-import type { QueryReader } from '../core/query-read.ts';
-import type { OnRead } from '../core/read-outcome.ts';
+import type { Query } from '../core/query/query.ts';
+import type { QueryReader } from '../core/query/query-read.ts';
+import { NO_DIRECTIVES } from '../core/read/policy.ts';
+import type { OnRead } from '../core/read/read-outcome.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 import { parametersOf } from './parameters.ts';
 

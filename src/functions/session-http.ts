@@ -3,8 +3,8 @@
 
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import { isSourceError, isStoreError, WarmfeedError } from '../core/errors.ts';
-import type { SessionSummary } from '../core/session.ts';
-import type { SessionContent } from '../core/session-record.ts';
+import type { SessionSummary } from '../core/session/session.ts';
+import type { SessionContent } from '../core/session/session-record.ts';
 import { answerError, etagText, evaluate, NOSNIFF, pathOf, problem } from './http.ts';
 
 export const SESSION_ID = 'x-session-id';

@@ -3,8 +3,8 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
 import { isSourceError, isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type JsonText, mergePatch, textOf } from '../core/json.ts';
-import type { Sessions } from '../core/session.ts';
-import { dataOf } from '../core/session-record.ts';
+import type { Sessions } from '../core/session/session.ts';
+import { dataOf } from '../core/session/session-record.ts';
 import { answerTooLarge, bodyOf, JSON_TYPE } from './body.ts';
 import { METHODS, methodNotAllowed } from './http.ts';
 import { parametersOf } from './parameters.ts';

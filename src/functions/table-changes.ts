@@ -2,7 +2,7 @@
 // it at once. So this function runs all the time, and never scales to zero.
 
 import { app } from '@azure/functions';
-import type { Poller } from '../core/poll.ts';
+import type { Poller } from '../core/sync/poll.ts';
 
 export interface WatchedDatabase {
   readonly kind: 'postgres' | 'sql';

@@ -1,6 +1,6 @@
 // The auditor's list of samples and its counts on Redis.
 
-import type { AuditStore } from '../core/audit-ports.ts';
+import type { AuditStore } from '../core/audit/audit-ports.ts';
 import type { RedisConnection } from './connection.ts';
 import { createRunner, ms, SCRIPTS, texts } from './scripts.ts';
 import { createCall } from './store.ts';

@@ -8,7 +8,7 @@ import {
   type WarmProgress,
   type WarmSpec,
   type WarmState,
-} from '../core/warm-jobs.ts';
+} from '../core/ops/warm-jobs.ts';
 import type { RedisConnection } from './connection.ts';
 import { createRunner, SCRIPTS, texts } from './scripts.ts';
 import { createCall } from './store.ts';

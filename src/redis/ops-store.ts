@@ -1,7 +1,7 @@
 // What operating the cache keeps in Redis, and looks at there. No call depends on how many keys there are.
 
 import type { Redis } from 'ioredis';
-import type { KeptLetter, OpsStore, SeenWatermark } from '../core/ops-ports.ts';
+import type { KeptLetter, OpsStore, SeenWatermark } from '../core/ops/ops-ports.ts';
 import type { RedisConnection } from './connection.ts';
 import { ms } from './scripts.ts';
 import { createCall } from './store.ts';

@@ -1,6 +1,6 @@
 // The indexes of query results on Redis: one hash for each entity, so that eviction or loss takes it as a whole.
 
-import type { Capture, QueryStore } from '../core/query-ports.ts';
+import type { Capture, QueryStore } from '../core/query/query-ports.ts';
 import type { RedisConnection } from './connection.ts';
 import { createRunner, ms, nonce, SCRIPTS, texts } from './scripts.ts';
 import { createCall } from './store.ts';

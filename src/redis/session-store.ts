@@ -3,8 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isWarmfeedError } from '../core/errors.ts';
-import type { SessionStore } from '../core/session-ports.ts';
-import { decodeSession, encodeContent, isEnded } from '../core/session-record.ts';
+import type { SessionStore } from '../core/session/session-ports.ts';
+import { decodeSession, encodeContent, isEnded } from '../core/session/session-record.ts';
 import type { RedisConnection } from './connection.ts';
 import { bin, createRunner, ms, pick, SCRIPTS } from './scripts.ts';
 import { createCall } from './store.ts';

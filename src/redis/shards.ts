@@ -3,7 +3,7 @@
 
 import type { Redis } from 'ioredis';
 import { messageOf } from '../core/errors.ts';
-import type { Shard, Shards } from '../core/failover-watch.ts';
+import type { Shard, Shards } from '../core/sync/failover-watch.ts';
 import type { RedisConnection } from './connection.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { createCall } from './store.ts';

@@ -3,7 +3,7 @@
 
 import type { BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
 import mime from 'mime';
-import type { Blob, BlobSource, Slice } from '../core/content.ts';
+import type { Blob, BlobSource, Slice } from '../core/content/content.ts';
 import { isWarmfeedError, messageOf, WarmfeedError } from '../core/errors.ts';
 
 export interface BlobSourceOptions {

@@ -1,7 +1,7 @@
 // Whether a change feed still stands where its trigger left it: what identifies the leases of a container.
 
 import type { Container } from '@azure/cosmos';
-import type { FeedPositions } from '../core/feed-watch.ts';
+import type { FeedPositions } from '../core/sync/feed-watch.ts';
 import { deadline } from './deadline.ts';
 
 /** The marker that the trigger writes once its leases are there (`<prefix><host>_<dbRid>_<collRid>.info`). */

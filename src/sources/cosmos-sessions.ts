@@ -4,8 +4,8 @@
 import type { Container } from '@azure/cosmos';
 import { utf8 } from '../core/bytes.ts';
 import { WarmfeedError } from '../core/errors.ts';
-import type { DurableSessions } from '../core/session-ports.ts';
-import type { SessionRecord } from '../core/session-record.ts';
+import type { DurableSessions } from '../core/session/session-ports.ts';
+import type { SessionRecord } from '../core/session/session-record.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
 import { READ_SESSION_NOT_AVAILABLE, sourceError } from './cosmos-errors.ts';
 import { deadline } from './deadline.ts';

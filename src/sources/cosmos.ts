@@ -2,7 +2,6 @@
 // throttle) within their deadline; an answer that is not at the floor is never given.
 
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
-import type { FeedPositions } from '../core/feed-watch.ts';
 import { type Key, keyText } from '../core/key.ts';
 import type {
   Change,
@@ -16,6 +15,7 @@ import type {
   Source,
   SourceRead,
 } from '../core/ports.ts';
+import type { FeedPositions } from '../core/sync/feed-watch.ts';
 import { type ChangeFeedMode, changeOf } from './cosmos-change.ts';
 import type { CosmosClients, CosmosConnection } from './cosmos-client.ts';
 import { isLagging, sourceError } from './cosmos-errors.ts';
@@ -51,7 +51,7 @@ export interface CosmosSourceOptions {
 export interface CosmosSource extends Source {
   /** Learns what changes do not tell of themselves. Before a page of them; never rejects. */
   readonly ready: () => Promise<unknown>;
-  /** See core/feed-watch.ts. @throws WarmfeedError SOURCE_* */
+  /** See core/sync/feed-watch.ts. @throws WarmfeedError SOURCE_* */
   feedPositions(): Promise<FeedPositions | string>;
 }
 

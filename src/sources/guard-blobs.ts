@@ -1,8 +1,8 @@
 // The guard of blob storage: reads for the cache as those of any source; what is too large for the cache is slow by
 // nature, so it has limits of its own.
 
-import type { BlobSource } from '../core/content.ts';
-import type { Limit } from '../core/read.ts';
+import type { BlobSource } from '../core/content/content.ts';
+import type { Limit } from '../core/read/read.ts';
 import { createGuard, type GuardLimits } from './guard.ts';
 
 /** head and read throw as a guarded source does, slice as `large`. */

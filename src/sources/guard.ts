@@ -12,7 +12,7 @@ import {
 } from 'cockatiel';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import type { ReadOptions, Source } from '../core/ports.ts';
-import type { Limit } from '../core/read.ts';
+import type { Limit } from '../core/read/read.ts';
 import { deadline, untilAborted } from './deadline.ts';
 
 export interface GuardLimits {

@@ -3,7 +3,7 @@
 
 import type { Meter } from '@opentelemetry/api';
 import type { BatchReport, CacheEvent } from '../core/ports.ts';
-import { READ_OUTCOMES } from '../core/read-outcome.ts';
+import { READ_OUTCOMES } from '../core/read/read-outcome.ts';
 import { type BreakerState, codeOf, type ReadCounts } from './terms.ts';
 
 /** What is kept outside and looked at when it is exported. */

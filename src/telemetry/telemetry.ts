@@ -3,8 +3,8 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CacheEvent, Observe, Source, Store } from '../core/ports.ts';
-import { type OnRead, outcomeIndex, READ_OUTCOMES } from '../core/read-outcome.ts';
-import type { Sync } from '../core/sync.ts';
+import { type OnRead, outcomeIndex, READ_OUTCOMES } from '../core/read/read-outcome.ts';
+import type { Sync } from '../core/sync/sync.ts';
 import type * as OpenTelemetry from './open-telemetry.ts';
 import type { Exporting } from './open-telemetry.ts';
 import type { BreakerState, TelemetryOptions } from './terms.ts';

@@ -3,7 +3,7 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Context, Span, Tracer } from '@opentelemetry/api';
 import type { Source, SourceRead, Store } from '../core/ports.ts';
-import type { Sync } from '../core/sync.ts';
+import type { Sync } from '../core/sync/sync.ts';
 import type { Instruments } from './instruments.ts';
 import { codeOf } from './terms.ts';
 

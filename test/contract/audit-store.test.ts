@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuditStore } from '../../src/core/audit-ports.ts';
+import type { AuditStore } from '../../src/core/audit/audit-ports.ts';
 import { createAuditStore } from '../../src/redis/audit-store.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
 import { createMemoryAuditStore } from '../support/memory-audit-store.ts';

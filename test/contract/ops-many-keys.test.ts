@@ -2,8 +2,8 @@
 // those in scripts too, are counted.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createGenerations } from '../../src/core/generations.ts';
-import { createPurge } from '../../src/core/purge.ts';
+import { createPurge } from '../../src/core/ops/purge.ts';
+import { createGenerations } from '../../src/core/protocol/generations.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
 import { createQueryStore } from '../../src/redis/query-store.ts';
 import { createRedisStore } from '../../src/redis/store.ts';

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { redisKeys } from '../../src/core/key.ts';
-import type { Capture, QueryStore } from '../../src/core/query-ports.ts';
+import type { Capture, QueryStore } from '../../src/core/query/query-ports.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
 import { createQueryStore } from '../../src/redis/query-store.ts';
 import { createMemoryQueryStore } from '../support/memory-query-store.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Container, CosmosClient } from '@azure/cosmos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CosmosEmulator, startCosmosEmulator } from '../../local/cosmos/emulator.ts';
-import type { SessionRecord } from '../../src/core/session-record.ts';
+import type { SessionRecord } from '../../src/core/session/session-record.ts';
 import { createCosmosClients } from '../../src/sources/cosmos.ts';
 import { createCosmosSessions } from '../../src/sources/cosmos-sessions.ts';
 

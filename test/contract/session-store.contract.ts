@@ -1,8 +1,8 @@
 // The contract of a store of sessions, run by the specification in memory and by Redis. Time passes by `advance`.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { SessionStore } from '../../src/core/session-ports.ts';
-import type { SessionContent } from '../../src/core/session-record.ts';
+import type { SessionStore } from '../../src/core/session/session-ports.ts';
+import type { SessionContent } from '../../src/core/session/session-record.ts';
 
 export interface SessionStoreUnderTest {
   readonly store: SessionStore;

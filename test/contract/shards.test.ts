@@ -2,8 +2,8 @@
 
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Shard } from '../../src/core/failover-watch.ts';
 import { redisKeys } from '../../src/core/key.ts';
+import type { Shard } from '../../src/core/sync/failover-watch.ts';
 import { createRedisConnection, type RedisConnectionOptions } from '../../src/redis/connection.ts';
 import { createShards } from '../../src/redis/shards.ts';
 import { SLOTS, slotOf } from '../../src/redis/slot.ts';

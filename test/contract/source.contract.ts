@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { isWarmfeedError, type WarmfeedError } from '../../src/core/errors.ts';
 import { type Key, keyText } from '../../src/core/key.ts';
 import type { Change, Source, SourceRead } from '../../src/core/ports.ts';
-import { floorAt } from '../../src/core/watermark.ts';
+import { floorAt } from '../../src/core/protocol/watermark.ts';
 
 export interface SourceUnderTest {
   /** Answers, or gives up, within `boundMs`. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type CosmosEmulator, type Operation, startCosmosEmulator } from '../../local/cosmos/emulator.ts';
 import type { WarmfeedError } from '../../src/core/errors.ts';
 import { type Key, keyText } from '../../src/core/key.ts';
-import { floorAt } from '../../src/core/watermark.ts';
+import { floorAt } from '../../src/core/protocol/watermark.ts';
 import {
   type CosmosSource,
   cosmosKeyColumns,

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { PurgeRequest } from '../../src/core/ports.ts';
-import { parsePurges } from '../../src/core/purges.ts';
+import { parsePurges } from '../../src/core/protocol/purges.ts';
 import { type Bench, LONG, MINE } from './store.bench.ts';
 
 export function purgeContract(bench: Bench): void {

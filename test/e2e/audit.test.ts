@@ -3,7 +3,7 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startHost } from '../../local/host/host.ts';
-import { auditReport } from '../../src/core/audit-report.ts';
+import { auditReport } from '../../src/core/audit/audit-report.ts';
 import { createAuditStore } from '../../src/redis/audit-store.ts';
 import { createRedisConnection } from '../../src/redis/connection.ts';
 import { buildApp } from '../support/app.ts';

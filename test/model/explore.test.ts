@@ -29,7 +29,7 @@ describe('the search notices that it no longer holds:', () => {
   });
 
   it('and an edit whose text is gone is no knock-out', async () => {
-    const edits = [{ file: 'src/core/sync.ts', from: 'no such text', to: '' }];
+    const edits = [{ file: 'src/core/sync/sync.ts', from: 'no such text', to: '' }];
     await expect(loadSystem(edits)).rejects.toThrow('has not exactly one');
   });
 });

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Change, Source, Store } from '../../src/core/ports.ts';
-import type { QueryStore } from '../../src/core/query-ports.ts';
+import type { QueryStore } from '../../src/core/query/query-ports.ts';
 import { createMemoryQueryStore, type MemoryQueryStore } from '../support/memory-query-store.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import {

@@ -1,6 +1,6 @@
 // The readable specification of the auditor's list and counts (src/redis/audit-store.ts), in memory.
 
-import type { AuditStore } from '../../src/core/audit-ports.ts';
+import type { AuditStore } from '../../src/core/audit/audit-ports.ts';
 
 export function createMemoryAuditStore(now: () => number): AuditStore {
   const lists = new Map<string, Map<string, number>>();

@@ -1,6 +1,6 @@
 // The readable specification of what operating the cache keeps (src/redis/ops-store.ts), beside a cache in memory.
 
-import type { KeptLetter, OpsStore } from '../../src/core/ops-ports.ts';
+import type { KeptLetter, OpsStore } from '../../src/core/ops/ops-ports.ts';
 import type { DeadLetter } from '../../src/core/ports.ts';
 import type { MemoryStore } from './memory-store.ts';
 

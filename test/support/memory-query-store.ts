@@ -1,6 +1,6 @@
 // The readable specification of a query index (src/redis/lua/query-*.lua): what each call means, in memory.
 
-import type { QueryStore } from '../../src/core/query-ports.ts';
+import type { QueryStore } from '../../src/core/query/query-ports.ts';
 
 interface Index {
   readonly incarnation: string;

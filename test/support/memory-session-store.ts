@@ -1,8 +1,8 @@
 // Sessions in memory: the readable specification of the session scripts. Held to the same contract as Redis.
 
 import { equalBytes } from '../../src/core/bytes.ts';
-import type { SessionFound, SessionStore } from '../../src/core/session-ports.ts';
-import type { SessionRecord } from '../../src/core/session-record.ts';
+import type { SessionFound, SessionStore } from '../../src/core/session/session-ports.ts';
+import type { SessionRecord } from '../../src/core/session/session-record.ts';
 
 interface Entry {
   readonly until: number;

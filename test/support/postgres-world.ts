@@ -1,7 +1,7 @@
 // The world over a table of PostgreSQL in memory: processes that read, and poll its outbox.
 
-import { createPoller } from '../../src/core/poll.ts';
 import type { ChangeLog, Store } from '../../src/core/ports.ts';
+import { createPoller } from '../../src/core/sync/poll.ts';
 import { createMemoryPostgres } from './memory-postgres.ts';
 import { createWorld, type WorldOptions } from './world.ts';
 

@@ -5,9 +5,7 @@ import { createHash } from 'node:crypto';
 import { hash64 } from '../../src/core/bytes.ts';
 import type { Entity } from '../../src/core/entity.ts';
 import { WarmfeedError } from '../../src/core/errors.ts';
-import { createGenerations } from '../../src/core/generations.ts';
 import { type Key, keyText, redisKeys } from '../../src/core/key.ts';
-import { NO_DIRECTIVES } from '../../src/core/policy.ts';
 import type {
   CacheEvent,
   Change,
@@ -18,8 +16,10 @@ import type {
   SourceRead,
   Store,
 } from '../../src/core/ports.ts';
-import { createReader, type Limit, type ReadAnswer } from '../../src/core/read.ts';
-import { createSync } from '../../src/core/sync.ts';
+import { createGenerations } from '../../src/core/protocol/generations.ts';
+import { NO_DIRECTIVES } from '../../src/core/read/policy.ts';
+import { createReader, type Limit, type ReadAnswer } from '../../src/core/read/read.ts';
+import { createSync } from '../../src/core/sync/sync.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 export const RANGE = 'rid/0';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createAuditor } from '../../src/core/audit.ts';
-import { auditReport } from '../../src/core/audit-report.ts';
-import { createSampler, sampleOf, textOf } from '../../src/core/audit-sample.ts';
+import { createAuditor } from '../../src/core/audit/audit.ts';
+import { auditReport } from '../../src/core/audit/audit-report.ts';
+import { createSampler, sampleOf, textOf } from '../../src/core/audit/audit-sample.ts';
 import { hash64 } from '../../src/core/bytes.ts';
 import { WarmfeedError } from '../../src/core/errors.ts';
 import type { Key } from '../../src/core/key.ts';
-import { createSync } from '../../src/core/sync.ts';
+import { createSync } from '../../src/core/sync/sync.ts';
 import { createMemoryAuditStore } from '../support/memory-audit-store.ts';
 import { createWorld, RANGE, seen, type WorldOptions } from '../support/world.ts';
 

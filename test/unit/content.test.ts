@@ -14,15 +14,15 @@ import {
   keysOfBlob,
   pack,
   unpack,
-} from '../../src/core/content.ts';
-import { createContentChanges } from '../../src/core/content-changes.ts';
-import { createContentLoader } from '../../src/core/content-load.ts';
+} from '../../src/core/content/content.ts';
+import { createContentChanges } from '../../src/core/content/content-changes.ts';
+import { createContentLoader } from '../../src/core/content/content-load.ts';
 import { WarmfeedError } from '../../src/core/errors.ts';
-import { createGenerations } from '../../src/core/generations.ts';
 import { redisKeys } from '../../src/core/key.ts';
-import { NO_DIRECTIVES } from '../../src/core/policy.ts';
 import type { CacheEvent } from '../../src/core/ports.ts';
-import { createReaderOf, type ReadAnswer } from '../../src/core/read.ts';
+import { createGenerations } from '../../src/core/protocol/generations.ts';
+import { NO_DIRECTIVES } from '../../src/core/read/policy.ts';
+import { createReaderOf, type ReadAnswer } from '../../src/core/read/read.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
 function createWorld() {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createExplain } from '../../src/core/explain.ts';
 import type { Key } from '../../src/core/key.ts';
-import { createPartitionNotes } from '../../src/core/partition-notes.ts';
-import { createPauses } from '../../src/core/pauses.ts';
+import { createExplain } from '../../src/core/ops/explain.ts';
+import { createPartitionNotes } from '../../src/core/ops/partition-notes.ts';
+import { createRefusals, MEANINGS, type Refused } from '../../src/core/ops/refusals.ts';
 import type { CacheEvent, FillRequest, Store } from '../../src/core/ports.ts';
-import { createRefusals, MEANINGS, type Refused } from '../../src/core/refusals.ts';
+import { createPauses } from '../../src/core/sync/pauses.ts';
 import { createMemoryOpsStore } from '../support/memory-ops-store.ts';
 import { createWorld, type World, type WorldOptions } from '../support/world.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createFailoverWatch, type Shard } from '../../src/core/failover-watch.ts';
 import type { CacheEvent } from '../../src/core/ports.ts';
+import { createFailoverWatch, type Shard } from '../../src/core/sync/failover-watch.ts';
 
 /** A shard as a server has it: what lies in it can be put back, who it is cannot. */
 function server(name: string, id: string | undefined) {

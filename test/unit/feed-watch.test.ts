@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createFeedWatch } from '../../src/core/feed-watch.ts';
 import type { CacheEvent } from '../../src/core/ports.ts';
+import { createFeedWatch } from '../../src/core/sync/feed-watch.ts';
 import { createWorld, seen } from '../support/world.ts';
 
 function setUp(fromBeginning = false, age = 0) {

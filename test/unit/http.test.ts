@@ -2,7 +2,7 @@ import { HttpRequest } from '@azure/functions';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
-import type { ReadAnswer } from '../../src/core/read.ts';
+import type { ReadAnswer } from '../../src/core/read/read.ts';
 import { encodeFill } from '../../src/core/record.ts';
 import {
   answerBatch,

@@ -5,8 +5,8 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { KEY_TYPES } from '../../src/core/key-type.ts';
-import { openapiDocument, type Served } from '../../src/functions/openapi-document.ts';
-import type { ReadEntity, ReadQuery } from '../../src/functions/openapi-reads.ts';
+import { openapiDocument, type Served } from '../../src/functions/openapi/openapi-document.ts';
+import type { ReadEntity, ReadQuery } from '../../src/functions/openapi/openapi-reads.ts';
 
 type Tree = Record<string, unknown>;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
-import { createPauses } from '../../src/core/pauses.ts';
+import { createPauses } from '../../src/core/sync/pauses.ts';
 import { createMemoryOpsStore } from '../support/memory-ops-store.ts';
 import { createWorld } from '../support/world.ts';
 

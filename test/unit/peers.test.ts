@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
-import { createGenerations } from '../../src/core/generations.ts';
-import { createPurge } from '../../src/core/purge.ts';
-import { createManyReader } from '../../src/core/read-many.ts';
+import { createPurge } from '../../src/core/ops/purge.ts';
+import { createGenerations } from '../../src/core/protocol/generations.ts';
+import { createManyReader } from '../../src/core/read/read-many.ts';
 import { createMemoryQueryStore } from '../support/memory-query-store.ts';
 import { createWorld, seen, type World, type WorldOptions } from '../support/world.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judge, lifetime, NO_DIRECTIVES, refreshesEarly, servesOnError } from '../../src/core/policy.ts';
+import { judge, lifetime, NO_DIRECTIVES, refreshesEarly, servesOnError } from '../../src/core/read/policy.ts';
 import type { Entry } from '../../src/core/record.ts';
 
 const entry = (over: Partial<Entry> = {}): Entry => ({

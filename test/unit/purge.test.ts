@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createPurge } from '../../src/core/ops/purge.ts';
 import type { PurgeMode } from '../../src/core/ports.ts';
-import { createPurge } from '../../src/core/purge.ts';
-import { parsePurges, tagName } from '../../src/core/purges.ts';
-import { createManyReader } from '../../src/core/read-many.ts';
+import { parsePurges, tagName } from '../../src/core/protocol/purges.ts';
+import { createManyReader } from '../../src/core/read/read-many.ts';
 import { createMemoryQueryStore } from '../support/memory-query-store.ts';
 import { createWorld, seen, type WorldOptions } from '../support/world.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Entity } from '../../src/core/entity.ts';
-import { dependenciesOf, type Query } from '../../src/core/query.ts';
+import { dependenciesOf, type Query } from '../../src/core/query/query.ts';
 
 const entity = { name: 'item' } as Entity;
 const query = (tags: () => unknown): Query =>

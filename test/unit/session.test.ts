@@ -6,10 +6,16 @@ import { WarmfeedError } from '../../src/core/errors.ts';
 import { type JsonText, mergePatch, textOf } from '../../src/core/json.ts';
 import { redisKeys } from '../../src/core/key.ts';
 import type { CacheEvent } from '../../src/core/ports.ts';
-import { createSessions } from '../../src/core/session.ts';
-import { createMirror } from '../../src/core/session-mirror.ts';
-import type { DurableSessions, SessionStore } from '../../src/core/session-ports.ts';
-import { dataOf, decodeSession, encodeContent, isEnded, type SessionRecord } from '../../src/core/session-record.ts';
+import { createSessions } from '../../src/core/session/session.ts';
+import { createMirror } from '../../src/core/session/session-mirror.ts';
+import type { DurableSessions, SessionStore } from '../../src/core/session/session-ports.ts';
+import {
+  dataOf,
+  decodeSession,
+  encodeContent,
+  isEnded,
+  type SessionRecord,
+} from '../../src/core/session/session-record.ts';
 import { createMemorySessionStore } from '../support/memory-session-store.ts';
 
 const LIFE = { ttlMs: 60_000, absoluteMs: 600_000 };

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, test } from 'vitest';
 import type { QueryRead, Source } from '../../src/core/ports.ts';
-import type { Sync } from '../../src/core/sync.ts';
+import type { Sync } from '../../src/core/sync/sync.ts';
 import { type Carrier, tracedSource, tracedSync } from '../../src/telemetry/traced.ts';
 
 test('a traced page keeps what is known of its place', async () => {

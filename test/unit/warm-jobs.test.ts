@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
-import { createWarmPages } from '../../src/core/warm.ts';
+import { createWarmPages } from '../../src/core/ops/warm.ts';
 import {
   createWarmJobs,
   NO_PROGRESS,
   type WarmJob,
   type WarmJobStore,
   type WarmSpec,
-} from '../../src/core/warm-jobs.ts';
+} from '../../src/core/ops/warm-jobs.ts';
 import { createWorld, seen } from '../support/world.ts';
 
 const GO_ON = new AbortController().signal;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createWarm, type WarmProgress } from '../../src/core/warm.ts';
+import { createWarm, type WarmProgress } from '../../src/core/ops/warm.ts';
 import { createWorld, seen, type World } from '../support/world.ts';
 
 function warmOf(world: World) {

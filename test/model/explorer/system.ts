@@ -4,10 +4,7 @@
 import { createHash } from 'node:crypto';
 import { hash64 } from '../../../src/core/bytes.ts';
 import type { Entity } from '../../../src/core/entity.ts';
-import { createGenerations } from '../../../src/core/generations.ts';
 import { type Key, type RedisKeys, redisKeys } from '../../../src/core/key.ts';
-import { NO_DIRECTIVES } from '../../../src/core/policy.ts';
-import { createPoller } from '../../../src/core/poll.ts';
 import type {
   Change,
   ChangeLog,
@@ -18,13 +15,16 @@ import type {
   Source,
   Store,
 } from '../../../src/core/ports.ts';
-import type { Query } from '../../../src/core/query.ts';
-import { createQueryChanges } from '../../../src/core/query-changes.ts';
-import type { QueryStore } from '../../../src/core/query-ports.ts';
-import { createQueryReader } from '../../../src/core/query-read.ts';
-import { createReader, type Limit, type ReadAnswer } from '../../../src/core/read.ts';
+import { createGenerations } from '../../../src/core/protocol/generations.ts';
+import type { Query } from '../../../src/core/query/query.ts';
+import { createQueryChanges } from '../../../src/core/query/query-changes.ts';
+import type { QueryStore } from '../../../src/core/query/query-ports.ts';
+import { createQueryReader } from '../../../src/core/query/query-read.ts';
+import { NO_DIRECTIVES } from '../../../src/core/read/policy.ts';
+import { createReader, type Limit, type ReadAnswer } from '../../../src/core/read/read.ts';
 import { decodeControl, decodeEntry, type Entry, hasStamp, versionOf } from '../../../src/core/record.ts';
-import { createSync } from '../../../src/core/sync.ts';
+import { createPoller } from '../../../src/core/sync/poll.ts';
+import { createSync } from '../../../src/core/sync/sync.ts';
 import { createMemoryPostgres } from '../../support/memory-postgres.ts';
 import { createMemoryQueryStore } from '../../support/memory-query-store.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';

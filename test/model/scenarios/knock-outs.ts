@@ -56,16 +56,16 @@ const ITEMS: readonly KnockOut[] = [
   },
   {
     rule: 'a fill reaches the watermark',
-    edits: [core('watermark', 'asOf >= watermark.position ?', 'asOf >= 0n ?')],
+    edits: [core('protocol/watermark', 'asOf >= watermark.position ?', 'asOf >= 0n ?')],
     bounds: LAGGING,
     looksFor: /^I1/,
   },
   {
     rule: 'the watermark is raised before the keys',
     edits: [
-      core('sync', 'isSettled ? store.advance(watermarkKey, highest) : undefined,', 'undefined,'),
+      core('sync/sync', 'isSettled ? store.advance(watermarkKey, highest) : undefined,', 'undefined,'),
       core(
-        'sync',
+        'sync/sync',
         'const answers = await tellQueries(works, partition, watermark);',
         'await store.advance(watermarkKey, highest); const answers = await tellQueries(works, partition, watermark);',
       ),
@@ -77,13 +77,13 @@ const ITEMS: readonly KnockOut[] = [
     rule: 'the watermark is read after the grant',
     edits: [
       core(
-        'lease',
+        'protocol/lease',
         'const [first, snapshot] = await Promise.all',
         `Object.assign(deps.keys, { early: await store.watermark('wf:x:hw:{cosmos}:rid/0.0', generations.ofSource('cosmos', guess)) });
         const [first, snapshot] = await Promise.all`,
       ),
       core(
-        'confirm',
+        'protocol/confirm',
         'const watermark = await store.watermark(watermarkKey, generation);',
         'const watermark = (keys as unknown as { early: Watermark }).early;',
       ),
@@ -132,7 +132,7 @@ const ITEMS: readonly KnockOut[] = [
     rule: 'what a page brings is as of the page',
     edits: [
       core(
-        'refresh',
+        'sync/refresh',
         'admit(watermark, highest, options.provisionalMs)',
         'admit(watermark, (held[0] as Work).change.version, options.provisionalMs)',
       ),
@@ -147,7 +147,7 @@ const WATERMARK: readonly KnockOut[] = [
     rule: 'nothing is cached under a watermark that is unknown',
     edits: [
       core(
-        'watermark',
+        'protocol/watermark',
         "provisionalMs > 0 && asOf >= watermark.pending ? { guarantee: 'provisional' }",
         "true ? { guarantee: 'watermarked' }",
       ),
@@ -172,7 +172,7 @@ const WATERMARK: readonly KnockOut[] = [
   },
   {
     rule: 'a seed waits for D',
-    edits: [core('watermark', '&& watermark.ageMs >= source.replicaLagMs', '')],
+    edits: [core('protocol/watermark', '&& watermark.ageMs >= source.replicaLagMs', '')],
     bounds: { ...EMPTY, start: 'followed', writes: 0, written: 1, watermarkLosses: 1, evictions: 1 },
     looksFor: /^I1/,
   },
@@ -180,7 +180,7 @@ const WATERMARK: readonly KnockOut[] = [
     rule: 'a seed is of a read that was issued after D',
     edits: [
       core(
-        'confirm',
+        'protocol/confirm',
         'const answer = await again(callers).finally(() => seeding.delete(watermarkKey));',
         'const answer = first;',
       ),
@@ -199,7 +199,7 @@ const WATERMARK: readonly KnockOut[] = [
 const PROVISIONALS: readonly KnockOut[] = [
   {
     rule: 'a provisional fill shows what is pending',
-    edits: [core('watermark', 'provisionalMs > 0 && asOf >= watermark.pending ?', 'provisionalMs > 0 ?')],
+    edits: [core('protocol/watermark', 'provisionalMs > 0 && asOf >= watermark.pending ?', 'provisionalMs > 0 ?')],
     bounds: { ...PROVISIONAL, entity: { onChange: 'evict' } },
     looksFor: /^P/,
   },
@@ -219,7 +219,9 @@ const PROVISIONALS: readonly KnockOut[] = [
   },
   {
     rule: 'a provisional value lives for P',
-    edits: [core('policy', "guarantee === 'provisional' ? { softMs: provisionalMs, hardMs: provisionalMs } :", '')],
+    edits: [
+      core('read/policy', "guarantee === 'provisional' ? { softMs: provisionalMs, hardMs: provisionalMs } :", ''),
+    ],
     bounds: { ...PROVISIONAL, start: 'followed', watermarkLosses: 1, evictions: 1 },
     looksFor: /^(I2|L)/,
   },
@@ -234,20 +236,32 @@ const PROVISIONALS: readonly KnockOut[] = [
 const GENERATIONS: readonly KnockOut[] = [
   {
     rule: 'a failover makes all old',
-    edits: [core('generations', "await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));", '')],
+    edits: [
+      core('protocol/generations', "await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));", ''),
+    ],
     bounds: FAILOVER,
     looksFor: /^I1/,
   },
   {
     rule: 'a bump is complete after T',
-    edits: [core('generations', 'await write(bumped);\n    await clock.sleep(options.ttlMs);', 'await write(bumped);')],
+    edits: [
+      core(
+        'protocol/generations',
+        'await write(bumped);\n    await clock.sleep(options.ttlMs);',
+        'await write(bumped);',
+      ),
+    ],
     bounds: { ...FAILOVER, reads: 2 },
     looksFor: /^I1/,
   },
   {
     rule: 'generations are asked for again after T',
     edits: [
-      core('generations', 'last !== undefined && clock.now() - last.sentAt < options.ttlMs', 'last !== undefined'),
+      core(
+        'protocol/generations',
+        'last !== undefined && clock.now() - last.sentAt < options.ttlMs',
+        'last !== undefined',
+      ),
     ],
     bounds: { ...FAILOVER, reads: 2 },
     looksFor: /^I1/,
@@ -262,7 +276,7 @@ const GENERATIONS: readonly KnockOut[] = [
     rule: 'a fill is of the generation of its lease',
     edits: [
       core(
-        'load',
+        'read/load',
         'stamp: generations.stamp(entity, snapshot),',
         'stamp: generations.stamp(entity, await generations.refresh()),',
       ),
@@ -274,7 +288,7 @@ const GENERATIONS: readonly KnockOut[] = [
     rule: 'a hit is of the generation of now',
     edits: [
       core(
-        'look-up',
+        'protocol/look-up',
         'entry === undefined || !hasStamp(entry, generations.stamp(entity, snapshot, marks))',
         'entry === undefined',
       ),
@@ -300,7 +314,7 @@ const GENERATIONS: readonly KnockOut[] = [
   },
   {
     rule: 'a watermark of a newer generation heals the key',
-    edits: [core('generations', 'await store.bump(options.key, sourceField(source), seen);', '')],
+    edits: [core('protocol/generations', 'await store.bump(options.key, sourceField(source), seen);', '')],
     bounds: { ...FAILOVER, failovers: { records: 1, generations: 1 }, skewMs: 60_000 },
     looksFor: /^L/,
   },
@@ -309,7 +323,7 @@ const GENERATIONS: readonly KnockOut[] = [
 const LINEAGES: readonly KnockOut[] = [
   {
     rule: 'every batch closes the watermarks of ancestors',
-    edits: [core('sync', 'closeAncestors(deps, source, partition),', 'undefined,')],
+    edits: [core('sync/sync', 'closeAncestors(deps, source, partition),', 'undefined,')],
     bounds: LINEAGE,
     looksFor: /^I1/,
   },
@@ -321,19 +335,21 @@ const LINEAGES: readonly KnockOut[] = [
   },
   {
     rule: 'a worker learns the partition after the page arrived',
-    edits: [core('sync', 'partition ?? (await locate(sample))', "partition ?? { id: 'rid/0.0', ancestors: [] }")],
+    edits: [core('sync/sync', 'partition ?? (await locate(sample))', "partition ?? { id: 'rid/0.0', ancestors: [] }")],
     bounds: { ...LINEAGE, writes: 1, workers: 1, moved: 1 },
     looksFor: /^I1/,
   },
   {
     rule: 'a page of another container only drops what is cached',
-    edits: [core('sync', '!at.id.startsWith(page.container)', 'false')],
+    edits: [core('sync/sync', '!at.id.startsWith(page.container)', 'false')],
     bounds: RECREATED,
     looksFor: /^L/,
   },
   {
     rule: 'a container that was made anew makes all old',
-    edits: [core('generations', "await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));", '')],
+    edits: [
+      core('protocol/generations', "await Promise.all(bumped.map((field) => store.bump(options.key, field, '')));", ''),
+    ],
     bounds: { ...RECREATED, readers: 1 },
     looksFor: /^I/,
   },
@@ -387,7 +403,7 @@ const QUERIES: readonly KnockOut[] = [
       index('if (tags.some((tag) => (found.tags.get(tag) ?? 0) > Number(seq))) return false;', ''),
       // The second guard.
       core(
-        'query-load',
+        'query/query-load',
         'generations.stamp(query, snapshot, captured.marks)',
         'generations.stamp(query, snapshot, (await prepare(request)).marks)',
       ),
@@ -405,7 +421,7 @@ const QUERIES: readonly KnockOut[] = [
     rule: 'a result is captured before it is loaded',
     edits: [
       core(
-        'query-load',
+        'query/query-load',
         'const { read, admission } = await load(request, snapshot);',
         'const { read, admission } = await load(request, snapshot); captured = await prepare(request);',
       ),
@@ -426,12 +442,12 @@ const QUERIES: readonly KnockOut[] = [
     rule: 'a result is checked before it is stored',
     edits: [
       core(
-        'query-load',
+        'query/query-load',
         "await quietly('admit', judge(request, captured, read, represented))",
         "('admitted' as const)",
       ),
       core(
-        'query-load',
+        'query/query-load',
         'return await fill(request, {',
         `const unchecked = fill(request, {
           token, stamp, leftMs, begunAt, represented, guarantee: admission.guarantee });
@@ -448,22 +464,22 @@ const QUERIES: readonly KnockOut[] = [
   },
   {
     rule: 'a result is valid under its marks only',
-    edits: [core('generations', '|${marks}`', '`')],
+    edits: [core('protocol/generations', '|${marks}`', '`')],
     bounds: LIST,
     looksFor: /^I/,
   },
   {
     rule: 'a result of one partition reaches its watermark',
-    edits: [core('query-load', 'admit(watermark, answer.asOf,', 'admit(watermark, 1n << 60n,')],
+    edits: [core('query/query-load', 'admit(watermark, answer.asOf,', 'admit(watermark, 1n << 60n,')],
     bounds: { ...LIST, queries: 'one-partition', lagMs: 1000 },
     looksFor: /^I/,
   },
   {
     rule: 'the watermark is raised before results are told of a change',
     edits: [
-      core('sync', 'isSettled ? store.advance(watermarkKey, highest) : undefined,', 'undefined,'),
+      core('sync/sync', 'isSettled ? store.advance(watermarkKey, highest) : undefined,', 'undefined,'),
       core(
-        'sync',
+        'sync/sync',
         'const held = works.filter',
         'if (isSettled) await store.advance(watermarkKey, highest); const held = works.filter',
       ),
@@ -482,8 +498,8 @@ const TABLES: readonly KnockOut[] = [
   {
     rule: 'rows are read again, never taken in the order of transaction ids',
     edits: [
-      core('refresh', "source.changesHold === 'keys' || highest <", 'highest <'),
-      core('refresh', "source.changesHold === 'keys' || 'refused' in admission", "'refused' in admission"),
+      core('sync/refresh', "source.changesHold === 'keys' || highest <", 'highest <'),
+      core('sync/refresh', "source.changesHold === 'keys' || 'refused' in admission", "'refused' in admission"),
     ],
     bounds: TWO_TRANSACTIONS,
     looksFor: /^I/,
@@ -508,13 +524,13 @@ const TABLES: readonly KnockOut[] = [
   },
   {
     rule: 'early changes are dropped and read again',
-    edits: [core('poll', 'early.map(({ item }) => item),', '[],')],
+    edits: [core('sync/poll', 'early.map(({ item }) => item),', '[],')],
     bounds: TWO_TRANSACTIONS,
     looksFor: /^I/,
   },
   {
     rule: 'early changes raise neither watermark nor fences',
-    edits: [core('poll', '{ partition, isSettled: false },', '{ partition },')],
+    edits: [core('sync/poll', '{ partition, isSettled: false },', '{ partition },')],
     bounds: { ...TWO_TRANSACTIONS, polls: 1 },
     looksFor: /^L/,
   },
@@ -522,7 +538,7 @@ const TABLES: readonly KnockOut[] = [
     rule: 'the checkpoint is saved after the page',
     edits: [
       core(
-        'poll',
+        'sync/poll',
         'if (page.items.length > 0) await sync.apply',
         `await save({ lineage, position: max(page.end, checkpoint.position) }, true);
     if (page.items.length > 0) await sync.apply`,
@@ -533,16 +549,16 @@ const TABLES: readonly KnockOut[] = [
   },
   {
     rule: 'a lost checkpoint makes all old',
-    edits: [core('poll', BUMP, 'seen.clear();')],
+    edits: [core('sync/poll', BUMP, 'seen.clear();')],
     bounds: LOST,
     looksFor: /^I/,
   },
   {
     rule: 'the watermark is raised before all becomes old',
     edits: [
-      core('poll', BUMP, 'seen.clear();'),
+      core('sync/poll', BUMP, 'seen.clear();'),
       core(
-        'poll',
+        'sync/poll',
         'const snapshot = await generations.refresh();',
         'await generations.bumpEntities(deps.entities); const snapshot = await generations.refresh();',
       ),
@@ -554,7 +570,7 @@ const TABLES: readonly KnockOut[] = [
     rule: 'all becomes old before the checkpoint is saved',
     edits: [
       core(
-        'poll',
+        'sync/poll',
         BUMP,
         'seen.clear(); await save({ lineage, position: horizon }, true); await generations.bumpEntities(deps.entities);',
       ),
@@ -564,7 +580,7 @@ const TABLES: readonly KnockOut[] = [
   },
   {
     rule: 'changes that were forgotten unread make all old',
-    edits: [core('poll', '|| page.isLost', '')],
+    edits: [core('sync/poll', '|| page.isLost', '')],
     bounds: { ...TABLE, tables: { transactions: 1, forgets: 1 } },
     looksFor: /^I/,
   },

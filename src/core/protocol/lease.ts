@@ -1,0 +1,146 @@
+// Who may load a key, and what the others do meanwhile: one load under a lease for all instances, a bounded wait, then
+// a load that is not cached. What a load is, is its caller's (load.ts, content-load.ts).
+
+import { equalBytes } from '../bytes.ts';
+import type { Kept, Represented } from '../entity.ts';
+import { isStoreError } from '../errors.ts';
+import type { Key, RedisKeys } from '../key.ts';
+import type { Clock, Entropy, Guarantee, LeaseReply, Observe, Store } from '../ports.ts';
+import { decodeEntry, type Entry } from '../record.ts';
+import type { Generations, Snapshot } from './generations.ts';
+import { purgedHow } from './purges.ts';
+
+export interface LoaderOptions {
+  readonly leaseMs: number;
+  /** How long a reader waits for another's load before it loads uncached. */
+  readonly waitMs: number;
+  readonly provisionalMs: number;
+  /** Share of the ttl taken off at random, 0 to 1. */
+  readonly jitter: number;
+}
+
+export interface LoaderDeps {
+  readonly store: Store;
+  readonly keys: RedisKeys;
+  readonly generations: Generations;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly observe: Observe;
+  readonly options: LoaderOptions;
+}
+
+export interface LoadRequest<E extends Kept> {
+  readonly entity: E;
+  readonly key: Key;
+  readonly recordKey: string;
+  /** Load although the value is fresh. */
+  readonly force: boolean;
+  /** Wait for another holder of the lease, or leave it to it. */
+  readonly wait: boolean;
+  /** What is cached, however old: a source may say that it still holds. */
+  readonly known: Entry | undefined;
+  readonly signal?: AbortSignal;
+}
+
+export type LoadAnswer =
+  | {
+      readonly kind: 'loaded';
+      readonly represented: Represented;
+      /** What it is cached under; undefined: not cached. */
+      readonly guarantee: Guarantee | undefined;
+      readonly softMs: number;
+      /** The cache could not be asked. */
+      readonly bypass: boolean;
+    }
+  /** Another holder of the lease filled it meanwhile. */
+  | { readonly kind: 'filled'; readonly entry: Entry; readonly nowMs: number }
+  /** Another holder loads it, and the caller does not wait. */
+  | { readonly kind: 'left' };
+
+export type Load<E extends Kept> = (request: LoadRequest<E>) => Promise<LoadAnswer>;
+
+/** What a load found out before it asked for the lease: records are valid under these marks. */
+export interface Preparation {
+  readonly marks: string;
+}
+
+export interface LoadWork<E extends Kept, P extends Preparation | undefined = undefined> {
+  /** Before every request for the lease. @throws WarmfeedError STORE_* */
+  prepare?(request: LoadRequest<E>): Promise<P>;
+  /** Fills, or gives the lease back. */
+  underLease(request: LoadRequest<E>, token: Uint8Array, snapshot: Snapshot, prepared: P): Promise<LoadAnswer>;
+  uncached(request: LoadRequest<E>, bypass: boolean): Promise<LoadAnswer>;
+}
+
+const LONGEST_PAUSE_MS = 100;
+
+export function createLeasing<E extends Kept, P extends Preparation | undefined = undefined>(
+  deps: LoaderDeps,
+  work: LoadWork<E, P>,
+): Load<E> {
+  const { store, generations, clock, entropy, observe, options } = deps;
+
+  async function load(request: LoadRequest<E>): Promise<LoadAnswer> {
+    const token = entropy.token();
+    const end = clock.now() + options.waitMs;
+    for (let turn = 0; ; turn++) {
+      const asked = await acquire(request, token);
+      if (asked === undefined) return work.uncached(request, true);
+      if (asked.lease.kind === 'granted') return work.underLease(request, token, asked.snapshot, asked.prepared);
+      const entry = asked.lease.kind === 'live' ? decodeEntry(asked.lease.record) : undefined;
+      if (entry !== undefined) return { kind: 'filled', entry, nowMs: generations.storeTime(asked.snapshot) };
+      if (!request.wait) return { kind: 'left' };
+      if (request.force || clock.now() >= end) return work.uncached(request, false);
+      await clock.sleep(Math.min(LONGEST_PAUSE_MS, 10 * 2 ** turn) * (0.5 + entropy.random()));
+    }
+  }
+
+  /** Asks for the lease, under a generation read in the same round trip; undefined: the cache cannot be asked. */
+  async function acquire(request: LoadRequest<E>, token: Uint8Array) {
+    const { entity, recordKey, force } = request;
+    try {
+      const prepared = (await work.prepare?.(request)) as P;
+      const stampOf = (snapshot: Snapshot) => generations.stamp(entity, snapshot, prepared?.marks);
+      const ask = (snapshot: Snapshot, isForced = force) =>
+        store.lease(recordKey, { token, leaseMs: options.leaseMs, stamp: stampOf(snapshot), force: isForced });
+      const guess = generations.last() ?? (await generations.refresh());
+      const [first, snapshot] = await Promise.all([ask(guess), generations.refresh()]);
+      // A generation never comes back, so an equal one was current when the lease was granted.
+      const lease = equalBytes(stampOf(snapshot), stampOf(guess)) ? first : await ask(snapshot);
+      if (!isPurged(entity, lease, snapshot)) return { lease, snapshot, prepared };
+      return { lease: await ask(snapshot, true), snapshot, prepared };
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      observe({ kind: 'store-failed', during: 'lease', error });
+      return undefined;
+    }
+  }
+
+  return load;
+}
+
+/** Whether what is fresh by its times was purged, so that it is to be loaded all the same. */
+export function isPurged(kept: Kept, reply: LeaseReply, { purges }: Snapshot): boolean {
+  const entry = reply.kind === 'live' ? decodeEntry(reply.record) : undefined;
+  return entry !== undefined && purgedHow(kept, entry, purges) !== undefined;
+}
+
+/** Gives the result of a call whose failure a reader survives; undefined: it failed. */
+export function survivor(observe: Observe) {
+  return async <T>(during: string, call: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await call;
+    } catch (error) {
+      observe({ kind: 'store-failed', during, error });
+      return undefined;
+    }
+  };
+}
+
+export function uncached(represented: Represented, bypass: boolean): LoadAnswer {
+  return { kind: 'loaded', represented, guarantee: undefined, softMs: 0, bypass };
+}
+
+export function signalOf({ signal }: { readonly signal?: AbortSignal }): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
