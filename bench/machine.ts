@@ -1,7 +1,7 @@
 // What the figures were measured on.
 
 import { readFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 
 export type Machine = Readonly<Record<string, string>>;
@@ -15,6 +15,10 @@ export function machine(redis: string): Machine {
     // Its address is of no use to others.
     redis: redis.replace(/ on \S+$/, ''),
     ioredis: versionOf('ioredis'),
+    // More than there are processors: other work was in the way.
+    load: loadavg()
+      .map((load) => load.toFixed(1))
+      .join(', '),
     date: new Date().toISOString().slice(0, 10),
   };
 }

@@ -7,10 +7,16 @@ import { parseArgs } from 'node:util';
 import { startRedis } from '../local/services/redis.ts';
 import { changes } from './changes.ts';
 import type { Context } from './context.ts';
+import { writeDocs } from './docs.ts';
+import { growth } from './growth.ts';
 import { hits } from './hit.ts';
+import { http } from './http.ts';
+import { lag } from './lag.ts';
 import { machine } from './machine.ts';
 import { peers } from './peers.ts';
 import { type Figure, print, type Report, type Section } from './report.ts';
+import { stampede } from './stampede.ts';
+import { startup } from './startup.ts';
 import { firstStart } from './warm.ts';
 
 interface Measurement {
@@ -20,7 +26,12 @@ interface Measurement {
 
 const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   hit: { title: 'A hit, the whole read path, against a bare GET of the same bytes', run: hits },
+  http: { title: 'A hit over HTTP, in-process host', run: http },
+  stampede: { title: 'A stampede on a cold key', run: stampede },
+  startup: { title: 'Start-up', run: startup },
   changes: { title: 'Pages of changes, refreshed', run: changes },
+  lag: { title: 'From commit to visible, local stack', run: lag },
+  growth: { title: 'More records', run: growth },
   warm: { title: 'A first start', run: firstStart },
   peers: { title: 'A hit, against other caches on the same Redis', run: peers },
 };
@@ -30,6 +41,7 @@ Measures against bare Redis, peers and the goals; some minutes.
   --quick        fewer and shorter rounds: a minute or two
   --only a,b     of ${Object.keys(MEASUREMENTS).join(', ')}
   --json FILE    also writes the figures there
+  --docs         also puts the tables and plots into docs/performance.md
   --help         this
 REDIS_URL names another Redis; it is flushed.`;
 
@@ -38,6 +50,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     json: { type: 'string' },
+    docs: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   },
 });
@@ -59,12 +72,20 @@ async function main(): Promise<void> {
     for (const name of names) {
       const measurement = MEASUREMENTS[name] as Measurement;
       const context = contextOf(name, folder, redis.settings['REDIS_URL'] ?? '');
-      const figures = await measurement.run(context);
-      sections.push({ name, title: measurement.title, figures });
+      // Where lines cannot be written over, one for each measurement is progress enough.
+      if (!process.stderr.isTTY) console.error(`${name}: ${measurement.title}`);
+      try {
+        sections.push({ name, title: measurement.title, figures: await measurement.run(context) });
+      } catch (error) {
+        // The others are worth having.
+        console.error(`\n${name} failed:`, error);
+        process.exitCode = 1;
+      }
     }
     if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
     const report: Report = { machine: machine(redis.what), isQuick: values.quick, sections };
     console.log(print(report));
+    if (values.docs) writeDocs(report);
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   } finally {
     await redis.stop();

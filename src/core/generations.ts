@@ -33,10 +33,26 @@ export function createGenerations(options: {
   const stamps = new Map<string, { snapshot: Snapshot; of: string; stamp: Stamp }>();
   let last: Snapshot | undefined;
   let listed = { version: '', purges: undefined as Purges | undefined };
+  let asking: { readonly sentAt: number; readonly snapshot: Promise<Snapshot> } | undefined;
 
   /** Asks the store. Its answer is no older than the call. */
-  async function refresh(): Promise<Snapshot> {
+  function refresh(): Promise<Snapshot> {
     const sentAt = clock.now();
+    const asked = { sentAt, snapshot: ask(sentAt) };
+    asking = asked;
+    const over = () => {
+      if (asking === asked) asking = undefined;
+    };
+    asked.snapshot.then(over, over);
+    return asked.snapshot;
+  }
+
+  /** As good as `current`: its answer, or one that is under way, is no older than T. */
+  function renew(): Promise<Snapshot> {
+    return asking !== undefined && clock.now() - asking.sentAt < options.ttlMs ? asking.snapshot : refresh();
+  }
+
+  async function ask(sentAt: number): Promise<Snapshot> {
     const reply = await store.generations(options.key, fields, listed.version);
     const { values, timeMs, purgesVersion, purges } = reply;
     if (purges !== undefined) listed = { version: purgesVersion, purges: parsePurges(purges) };
@@ -126,6 +142,7 @@ export function createGenerations(options: {
 
   return {
     refresh,
+    renew,
     bump,
     bumpEntities,
     /** Makes everything cached old: here when it resolves, in every other process T later at most. */

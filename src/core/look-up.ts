@@ -29,7 +29,7 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
       const known = generations.current();
       if (marks !== undefined) return await underMarks(entity, recordKey, known, marks);
       if (known === undefined) {
-        const [bytes, snapshot] = await Promise.all([store.get(recordKey), generations.refresh()]);
+        const [bytes, snapshot] = await Promise.all([store.get(recordKey), generations.renew()]);
         return live(entity, entryOf(bytes), snapshot);
       }
       const entry = entryOf(await store.get(recordKey));
@@ -45,7 +45,7 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
     known: Snapshot | undefined,
     asked: Promise<string>,
   ): Promise<Cached | undefined> {
-    const [bytes, snapshot, marks] = await Promise.all([store.get(recordKey), known ?? generations.refresh(), asked]);
+    const [bytes, snapshot, marks] = await Promise.all([store.get(recordKey), known ?? generations.renew(), asked]);
     const entry = entryOf(bytes);
     const found = live(entity, entry, snapshot, marks);
     return found ?? (known && entry && live(entity, entry, await generations.refresh(), marks));
@@ -54,7 +54,7 @@ export function createLookUp({ store, generations, observe }: LookUpDeps) {
   /** In one round trip, answers in the order of the keys. */
   async function many(entity: Kept, recordKeys: readonly string[]): Promise<readonly (Cached | undefined)[]> {
     const known = generations.current();
-    const asked = known ?? generations.refresh();
+    const asked = known ?? generations.renew();
     let newest = known === undefined ? asked : undefined;
     const lookUp = async (recordKey: string): Promise<Cached | undefined> => {
       try {

@@ -80,26 +80,23 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
     const { entity, key, directives, floor } = request;
     const recordKey = keys.record(entity.name, key);
     const cached = await lookUp(entity, recordKey, marks?.(entity, key));
-    if (floor !== undefined && above !== undefined && !reaches(cached, floor)) {
-      if (directives.onlyIfCached) return { kind: 'not-cached' };
-      // It never changes the cache: nobody else asked for this.
-      const represented = await deps.reloads((signal) => above(request, floor, signal));
-      return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
-    }
     const verdict = judge(cached?.entry, cached?.nowMs ?? 0, directives, entity.staleForMs, cached?.isPurged);
     const wanted = (): LoadRequest<E> => ({ entity, key, recordKey, force: false, wait: true, known: cached?.entry });
-    if (cached !== undefined && verdict === 'hit') {
+    if (cached !== undefined && reaches(cached, floor)) {
       const { entry, nowMs } = cached;
-      const early = !directives.onlyIfCached && refreshesEarly(entry, nowMs, entropy.random);
-      if (early) inBackground({ ...wanted(), force: true });
-      return { kind: 'cached', how: 'hit', entry, nowMs, collapsed: false };
-    }
-    if (cached !== undefined && verdict === 'stale') {
-      if (!directives.onlyIfCached) inBackground(wanted());
-      return { kind: 'cached', how: 'stale', ...cached, collapsed: false };
+      if (verdict === 'hit') {
+        const early = !directives.onlyIfCached && refreshesEarly(entry, nowMs, entropy.random);
+        if (early) inBackground({ ...wanted(), force: true });
+        return { kind: 'cached', how: 'hit', entry, nowMs, collapsed: false };
+      }
+      if (verdict === 'stale') {
+        if (!directives.onlyIfCached) inBackground(wanted());
+        return { kind: 'cached', how: 'stale', ...cached, collapsed: false };
+      }
     }
     if (directives.onlyIfCached) return { kind: 'not-cached' };
     try {
+      if (floor !== undefined && above !== undefined) return await passBy(request, floor, above);
       if (verdict !== 'reload') return await join(wanted());
       return answerOf(await deps.reloads((signal) => load({ ...wanted(), force: true, signal })), 'reload', false);
     } catch (error) {
@@ -107,6 +104,16 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
       observe({ kind: 'source-failed', entity: entity.name, error });
       return staleOr(error, request, recordKey);
     }
+  }
+
+  /** A load that others share knows of no floor. It never changes the cache: nobody else asked for this. */
+  async function passBy(
+    request: ReadRequest<E>,
+    floor: Floor,
+    readAbove: NonNullable<Loading<E>['above']>,
+  ): Promise<ReadAnswer> {
+    const represented = await deps.reloads((signal) => readAbove(request, floor, signal));
+    return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
   }
 
   /**
@@ -137,10 +144,15 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
     background.add(work);
   }
 
-  async function staleOr(error: unknown, { entity, key }: ReadRequest<E>, recordKey: string): Promise<ReadAnswer> {
+  async function staleOr(
+    error: unknown,
+    { entity, key, floor }: ReadRequest<E>,
+    recordKey: string,
+  ): Promise<ReadAnswer> {
     // Looked up again: an invalidation may have come since.
     const cached = await lookUp(entity, recordKey, marks?.(entity, key));
-    if (cached === undefined || !servesOnError(cached.entry, cached.nowMs, entity.staleIfErrorMs)) throw error;
+    if (cached === undefined || !reaches(cached, floor)) throw error;
+    if (!servesOnError(cached.entry, cached.nowMs, entity.staleIfErrorMs)) throw error;
     return { kind: 'cached', how: 'stale-if-error', ...cached, collapsed: false };
   }
 
@@ -176,8 +188,8 @@ function answerOf(answer: LoadAnswer, how: 'miss' | 'reload', collapsed: boolean
   }
 }
 
-function reaches(cached: Cached | undefined, floor: Floor): boolean {
-  if (cached === undefined) return false;
+function reaches(cached: Cached, floor: Floor | undefined): boolean {
+  if (floor === undefined) return true;
   for (const [partition, position] of floor.positions) {
     if (hasIdentity(cached.entry, hash64(partition)) && asOfOf(cached.entry) >= position) return true;
   }

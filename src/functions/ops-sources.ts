@@ -17,7 +17,7 @@ import {
   type Stats,
   zeros,
 } from '../core/stats.ts';
-import { problem } from './http.ts';
+import { problem, segmentsAfter } from './http.ts';
 import { answerJson, numberOf, registerOps, whoAsks } from './ops-http.ts';
 import { parametersOf } from './parameters.ts';
 
@@ -73,8 +73,7 @@ async function turn(
 
 /** The slashes of a name may come encoded or not: some hosts decode them. */
 function targetOf(request: HttpRequest): { readonly name: string; readonly action: string } {
-  const path = new URL(request.url).pathname;
-  const parts = path.slice(path.indexOf('/ops/sources/') + '/ops/sources/'.length).split('/');
+  const parts = segmentsAfter(request, 'sources');
   const action = parts.pop() ?? '';
   try {
     return { name: decodeURIComponent(parts.join('/')), action };

@@ -219,6 +219,7 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
     client,
     nodes: () => [...nodes.values(), ...newcomers.values()],
     send,
+    outbox: undefined,
     get: (key: string) => readable(send(key, (on) => on.getBuffer(key))),
     primaries: () =>
       Array.from(primaries, (address) => nodes.get(address)).map((on) => (on?.status === 'ready' ? on : undefined)),

@@ -15,6 +15,7 @@ import {
   parseUrl,
   retryDelay,
 } from './target.ts';
+import { createOutbox, type Outbox } from './together.ts';
 import { watchPatiently } from './watchdog.ts';
 
 export interface RedisConnectionOptions {
@@ -46,6 +47,8 @@ export interface RedisConnection {
    * @throws WarmfeedError STORE_*
    */
   get(key: string): Promise<Uint8Array | undefined>;
+  /** Where calls of several keys can be one command; undefined: the keys are on several servers. */
+  readonly outbox: Outbox | undefined;
   /** All connections there are, connected or not. */
   nodes(): readonly Redis[];
   /** The nodes that have keys; undefined: one that is not connected. */
@@ -105,7 +108,7 @@ function createSingleConnection(options: NodeConnectionOptions, isOne: boolean):
   // A first token takes its time too.
   const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
-  const gets = createGets(client);
+  const outbox = createOutbox();
 
   return {
     client,
@@ -113,10 +116,11 @@ function createSingleConnection(options: NodeConnectionOptions, isOne: boolean):
     ordered: isOne,
     nodes: () => [client],
     send<T>(_: string, command: (on: Redis) => Promise<T>) {
-      gets.flush();
+      outbox.flush();
       return command(client);
     },
-    get: isOne ? gets.get : (key) => readable(client.getBuffer(key)),
+    outbox: isOne ? outbox : undefined,
+    get: isOne ? createGets(client, outbox) : (key) => readable(client.getBuffer(key)),
     primaries: () => [isReady() ? client : undefined],
     nodeOf: () => (isReady() ? client : undefined),
     onNodes: listeners.add,
@@ -125,7 +129,7 @@ function createSingleConnection(options: NodeConnectionOptions, isOne: boolean):
     async close() {
       identity?.stop();
       // QUIT lets the replies that are due come in.
-      gets.flush();
+      outbox.flush();
       if (isReady()) await client.quit().catch(() => undefined);
       client.disconnect();
     },

@@ -1,22 +1,17 @@
 // Reads of one tick go out together: as one MGET, which costs client and server a fraction of as many GETs. A read alone is a
-// GET, and so is one of large values, which would only wait for one another.
+// GET, and so is one of large values, which would only wait for one another. Of a key that many ask for in a row, one is sent.
 
 import type { Redis } from 'ioredis';
 import { messageOf } from '../core/errors.ts';
 import { storeError } from './errors.ts';
-
-export interface Gets {
-  /** @throws WarmfeedError STORE_* */
-  readonly get: (key: string) => Promise<Uint8Array | undefined>;
-  /** Sends what waits: before any other call, so that calls take effect in the order issued. */
-  readonly flush: () => void;
-}
+import type { Outbox } from './together.ts';
 
 const MOST_TOGETHER = 32;
 /** Of one reply, about. */
 const MOST_BYTES = 128 * 1024;
 
-export function createGets(client: Redis): Gets {
+/** Its promises reject with WarmfeedError STORE_*. */
+export function createGets(client: Redis, outbox: Outbox): (key: string) => Promise<Uint8Array | undefined> {
   let waiting: Waiting | undefined;
   let most = MOST_TOGETHER;
   let mean = 0;
@@ -26,14 +21,15 @@ export function createGets(client: Redis): Gets {
     const { keys, settle } = waiting;
     waiting = undefined;
     const [key] = keys;
-    if (keys.length === 1 && key !== undefined) settle[0]?.resolve(readable(client.getBuffer(key).then(seen)));
+    if (keys.length === 1 && key !== undefined) resolveAll(settle, readable(client.getBuffer(key).then(seen)));
     else together(keys, settle);
   }
 
   function together(keys: string[], settle: readonly Settle[]): void {
     client.mgetBuffer(keys).then(
       (values) => {
-        for (let i = 0; i < settle.length; i++) settle[i]?.resolve(seen(values[i] ?? null) ?? undefined);
+        for (const value of values) seen(value);
+        for (const { resolve, at } of settle) resolve(values[at] ?? undefined);
       },
       (error: unknown) => {
         const failure = storeError(error);
@@ -49,20 +45,17 @@ export function createGets(client: Redis): Gets {
     return value;
   }
 
-  return {
-    get: (key) =>
-      new Promise((resolve, reject) => {
-        if (waiting === undefined) {
-          waiting = { keys: [], settle: [] };
-          // After the promises that are due, whose continuations read too.
-          process.nextTick(flush);
-        }
-        waiting.keys.push(key);
-        waiting.settle.push({ resolve, reject });
-        if (waiting.keys.length >= most) flush();
-      }),
-    flush,
-  };
+  return (key) =>
+    new Promise((resolve, reject) => {
+      if (waiting === undefined) {
+        waiting = { keys: [], settle: [] };
+        outbox.hold(flush);
+      }
+      const { keys, settle } = waiting;
+      if (keys.at(-1) !== key) keys.push(key);
+      settle.push({ resolve, reject, at: keys.length - 1 });
+      if (keys.length >= most) outbox.flush();
+    });
 }
 
 interface Waiting {
@@ -73,6 +66,12 @@ interface Waiting {
 interface Settle {
   readonly resolve: (value: Uint8Array | undefined | Promise<Uint8Array | undefined>) => void;
   readonly reject: (error: unknown) => void;
+  /** Of its key. */
+  readonly at: number;
+}
+
+function resolveAll(settle: readonly Settle[], value: Promise<Uint8Array | undefined>): void {
+  for (const { resolve } of settle) resolve(value);
 }
 
 /** A key that holds no string holds nothing of ours. @throws WarmfeedError STORE_* */

@@ -45,18 +45,22 @@ import soften from './lua/soften.lua';
 import warmStep from './lua/warm-step.lua';
 import warmTurn from './lua/warm-turn.lua';
 import watermark from './lua/watermark.lua';
+import { createTogether } from './together.ts';
 
-interface Script {
+interface Text {
   readonly lua: string;
   readonly sha: string;
+}
+
+interface Script extends Text {
   /** How many ARGV it takes; undefined: it varies. */
   readonly args: number | undefined;
 }
 
 /** Commands that the client has and its types lack: EVAL and EVALSHA whose replies stay bytes. */
 interface Evaluating {
-  evalBuffer(lua: string, keys: 1, key: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
-  evalshaBuffer(sha: string, keys: 1, key: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
+  evalBuffer(lua: string, keys: number, ...args: Arguments): Promise<unknown>;
+  evalshaBuffer(sha: string, keys: number, ...args: Arguments): Promise<unknown>;
 }
 
 /** Every script has one key. */
@@ -90,6 +94,12 @@ export const SCRIPTS = {
   watermark: script(watermark, 2),
 } as const satisfies Record<string, Script>;
 
+/** Of `invalidate`, what all keys of a page have in common. */
+const SHARED = 5;
+const MANY = { fill: forMany(SCRIPTS.fill, 0), invalidate: forMany(SCRIPTS.invalidate, SHARED) };
+/** So that one call does not keep other clients waiting for long. */
+const MOST_TOGETHER = 64;
+
 const CLOSED_MS = 86_400_000;
 const MOST_PURGES = 2000;
 const SOFT = Buffer.from([1]);
@@ -109,20 +119,40 @@ export function createScripts(connection: RedisConnection) {
       await run(SCRIPTS.release, key, [bin(token)]);
     },
 
-    async fill(key: string, request: FillRequest): Promise<FillReply> {
-      const { token, identity, value, softMs, hardMs, begunAt } = request;
-      const state = value.state === 'value' ? 1 : 2;
-      const begun = begunAt === undefined ? '' : Math.floor(begunAt);
-      const args = [bin(token), bin(identity), state, Math.round(softMs), ms(hardMs), bin(encodeFill(request)), begun];
-      return pick(FILL_REPLIES, await run(SCRIPTS.fill, key, args));
-    },
+    fill: createTogether<FillRequest, FillReply>(connection.outbox, {
+      most: MOST_TOGETHER,
+      fits: () => true,
+      async send(keys, requests) {
+        const args = requests.flatMap((request) => {
+          const { token, identity, value, softMs, hardMs, begunAt } = request;
+          const state = value.state === 'value' ? 1 : 2;
+          const begun = begunAt === undefined ? '' : Math.floor(begunAt);
+          return [bin(token), bin(identity), state, Math.round(softMs), ms(hardMs), bin(encodeFill(request)), begun];
+        });
+        return picks(FILL_REPLIES, await run(keys.length === 1 ? SCRIPTS.fill : MANY.fill, keys, args));
+      },
+    }),
 
-    async invalidate(key: string, request: InvalidateRequest): Promise<InvalidateReply> {
-      const { version, identity, stamp, own, token, leaseMs, fenceMs } = request;
-      const at = version === undefined ? '' : bin(u64(version));
-      const args = [at, bin(identity), bin(stamp), own, bin(token), ms(leaseMs), ms(fenceMs)];
-      return pick(INVALIDATE_REPLIES, await run(SCRIPTS.invalidate, key, args));
-    },
+    invalidate: createTogether<InvalidateRequest, InvalidateReply>(connection.outbox, {
+      most: MOST_TOGETHER,
+      // Values of one page are the same objects.
+      fits: (a, b) =>
+        a.identity === b.identity &&
+        a.stamp === b.stamp &&
+        a.own === b.own &&
+        a.leaseMs === b.leaseMs &&
+        a.fenceMs === b.fenceMs,
+      async send(keys, requests) {
+        const [{ identity, stamp, own, leaseMs, fenceMs }] = requests;
+        const ofKeys = requests.flatMap(({ version, token }) => [
+          version === undefined ? '' : bin(u64(version)),
+          bin(token),
+        ]);
+        const args = [bin(identity), bin(stamp), own, ms(leaseMs), ms(fenceMs), ...ofKeys];
+        const called = keys.length === 1 ? SCRIPTS.invalidate : MANY.invalidate;
+        return picks(INVALIDATE_REPLIES, await run(called, keys, args));
+      },
+    }),
 
     async advance(key: string, position: Position): Promise<void> {
       await run(SCRIPTS.advance, key, [hex16(position), nonce()]);
@@ -180,25 +210,27 @@ export function createScripts(connection: RedisConnection) {
  * later ones of its tick: a watermark read ahead of the lease, keys invalidated ahead of the watermark.
  */
 export function createRunner(connection: RedisConnection) {
-  const sent = new Map<Redis, Set<Script>>();
+  const sent = new Map<Redis, Set<Text>>();
   const forget = () => sent.clear();
 
-  return function run(called: Script, key: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
-    return connection.send(key, (node) => {
+  function run(called: Text, keys: string | readonly string[], args: Arguments): Promise<unknown> {
+    const [key, ...others] = typeof keys === 'string' ? [keys] : keys;
+    return connection.send(key ?? '', (node) => {
       const client = node as unknown as Evaluating;
-      if (isFirst(node, called)) return client.evalBuffer(called.lua, 1, key, ...args);
-      const reply = client.evalshaBuffer(called.sha, 1, key, ...args);
+      const rest = [1 + others.length, key ?? '', ...others, ...args] as const;
+      if (isFirst(node, called)) return client.evalBuffer(called.lua, ...rest);
+      const reply = client.evalshaBuffer(called.sha, ...rest);
       // The call with the text was redirected, so it left none; in a cluster no order is promised.
       return connection.client.isCluster ? reply.catch(resend) : reply;
 
       function resend(error: unknown): Promise<unknown> {
         if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-        return client.evalBuffer(called.lua, 1, key, ...args);
+        return client.evalBuffer(called.lua, ...rest);
       }
     });
-  };
+  }
 
-  function isFirst(node: Redis, called: Script): boolean {
+  function isFirst(node: Redis, called: Text): boolean {
     if (sent.size === 0) setImmediate(forget);
     const scripts = sent.get(node);
     if (scripts === undefined) sent.set(node, new Set([called]));
@@ -206,12 +238,40 @@ export function createRunner(connection: RedisConnection) {
     else scripts.add(called);
     return true;
   }
+
+  return run;
+}
+
+type Arguments = readonly (string | number | Buffer)[];
+
+/**
+ * The same script for many keys in one call, one after the other, at one time. ARGV holds the first `shared` arguments once, then the
+ * others of each key; the reply is a list.
+ */
+function forMany({ lua }: Script, shared: number): Text {
+  const one = lua.trimEnd().replaceAll("redis.call('TIME')", 'TIME');
+  return textOf(`local TIME = redis.call('TIME')
+local function one(KEYS, ARGV)
+${one}
+end
+local own, out = (#ARGV - ${shared}) / #KEYS, {}
+for i = 1, #KEYS do
+  local args = { unpack(ARGV, 1, ${shared}) }
+  for n = 1, own do args[${shared} + n] = ARGV[${shared} + (i - 1) * own + n] end
+  out[i] = one({ KEYS[i] }, args)
+end
+return out
+`);
+}
+
+function textOf(lua: string): Text {
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
 /** Redis does not need the comments, which are a third of the text. */
 function script(source: string, args: number | undefined): Script {
   const lua = source.replace(/^--.*\n/gm, '');
-  return { lua, sha: createHash('sha1').update(lua).digest('hex'), args };
+  return { ...textOf(lua), args };
 }
 
 export function bin(bytes: Uint8Array): Buffer {
@@ -241,6 +301,11 @@ function text(reply: unknown): string {
 
 export function texts(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(text) : [];
+}
+
+/** Of a script for one key, or for many. */
+function picks<T>(replies: readonly T[], reply: unknown): readonly T[] {
+  return Array.isArray(reply) ? reply.map((each) => pick(replies, each)) : [pick(replies, reply)];
 }
 
 export function pick<T>(replies: readonly T[], index: unknown): T {

@@ -24,7 +24,7 @@ interface Tested {
 
 interface Step {
   readonly name: string;
-  run(on: Tested): Promise<unknown>;
+  readonly run: (on: Tested) => Promise<unknown>;
 }
 
 const token = fc.constantFrom('1', '2', '3').map((name) => hash64(`token ${name}`));

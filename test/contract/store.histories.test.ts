@@ -200,8 +200,7 @@ test(`I6: changes leave the same fence in every order, and again (SEED=${seed})`
 
 /** Undefined: something is cached. */
 async function fenceAfter(store: Store, at: string, versions: readonly Position[], own: 'always' | 'never') {
-  const token = utf8('token..1');
-  const call = { token, identity: hash64('1'), stamp: utf8('generat1finger..') };
+  const call = { token: utf8('token..1'), identity: hash64('1'), stamp: utf8('generat1finger..') };
   const value = { state: 'absent' } as const;
   await store.lease(at, { ...call, leaseMs: LONG, force: false });
   await store.fill(at, { ...call, version: 0n, asOf: 0n, guarantee: 'watermarked', value, softMs: LONG, hardMs: LONG });

@@ -202,8 +202,9 @@ describe('redis', () => {
     await on.admin.config('RESETSTAT');
     proxy.loseReplies(true);
     const calls = [
+      // Two commands: these two cannot be one.
       invalidate(fresh(), 'always', proxied),
-      invalidate(fresh(), 'always', proxied),
+      invalidate(fresh(), 'cached', proxied),
       proxied.get(fresh()),
     ];
     for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ reason: unavailable });
@@ -222,6 +223,20 @@ describe('redis', () => {
     await store.get(fresh());
     const sent = (await on.admin.info('commandstats')).match(/cmdstat_m?get:calls=\d+/g);
     expect(sent?.toSorted()).toEqual(['cmdstat_get:calls=1', 'cmdstat_mget:calls=1']);
+  });
+
+  test('changes of one page are one command, and each has its own reply', async () => {
+    const keys = Array.from({ length: 64 }, fresh);
+    await Promise.all(keys.map((key) => lease(key)));
+    expect(new Set(await Promise.all(keys.map((key) => fill(key))))).toEqual(new Set(['stored']));
+    await on.admin.config('RESETSTAT');
+    const replies = await Promise.all(
+      [...keys, fresh()].map((key, i) => (i === 3 ? store.drop(key) : invalidate(key))),
+    );
+    expect(replies.filter((reply) => reply === 'dropped')).toHaveLength(64);
+    const sent = (await on.admin.info('commandstats')).match(/cmdstat_eval(sha)?:calls=\d+/g);
+    // Three before the other call; the rest after it, in one.
+    expect(sent?.toSorted()).toEqual(['cmdstat_eval:calls=1', 'cmdstat_evalsha:calls=1']);
   });
 
   test('large values', async () => {

@@ -144,6 +144,9 @@ describe('/ops/warm', () => {
   it('refuses jobs and actions that there are not', async () => {
     expect((await stack.get('ops/warm/w-20260101T000000-00000000')).status).toBe(404);
     expect((await stack.get('ops/warm/x')).status).toBe(404);
+    // The host finds routes in any case.
+    const { jobs: some } = (await stack.get('OPS/Warm')).json as { jobs: { id: string }[] };
+    expect((await stack.get(`Ops/WARM/${some[0]?.id}`)).json['id']).toBe(some[0]?.id);
     expect((await post('ops/warm/w-20260101T000000-00000000/pause')).status).toBe(404);
     const { jobs } = (await stack.get('ops/warm')).json as { jobs: { id: string }[] };
     expect((await post(`ops/warm/${jobs[0]?.id}/restart`)).status).toBe(404);

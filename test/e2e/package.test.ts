@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUNDLES } from '../../infra/tools/build.ts';
 import { readSettingsFile } from '../../local/host/settings.ts';
 import definition from '../../src/cache.config.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
@@ -22,7 +23,7 @@ const folder = mkdtempSync(join(tmpdir(), 'warmfeed-package-'));
 beforeAll(() => {
   const kept = readFileSync(join(ROOT, '.funcignore'), 'utf8').split('\n');
   const files = kept.flatMap((line) => (/^![^/]/.test(line) ? [line.slice(1)] : [])).filter((file) => file !== 'dist');
-  expect(files).toContain('dist/main.cjs');
+  expect(files.filter((file) => file.startsWith('dist/'))).toEqual(BUNDLES.map((name) => `dist/${name}`).toSorted());
   for (const file of files) cpSync(join(ROOT, file), join(folder, file));
   cpSync(join(ROOT, 'local.settings.sample.json'), join(folder, 'local.settings.json'));
 });

@@ -174,9 +174,21 @@ describe('answers', () => {
     await store.get('a');
     let count = 0;
     proxy.answer((command) => (command === 'GET' && ++count === 50 ? LINES.OOM : undefined));
-    const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => store.get(`k${i}`)));
+    const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => store.recall(`k${i}`)));
     expect(results.filter(({ status }) => status === 'rejected')).toMatchObject([{ reason: refused }]);
     expect(results[49]?.status).toBe('rejected');
+  });
+
+  it('T34: one refused command of many keys fails those, and no others', async () => {
+    const proxy = await faulty();
+    const { store } = connected(proxy.url);
+    await store.get('a');
+    let count = 0;
+    proxy.answer((command) => (command === 'MGET' && ++count === 2 ? LINES.OOM : undefined));
+    const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => store.get(`k${i}`)));
+    const rejected = results.flatMap(({ status }, i) => (status === 'rejected' ? [i] : []));
+    expect(rejected).toEqual(Array.from({ length: 32 }, (_, i) => 32 + i));
+    expect(results[32]).toMatchObject({ reason: refused });
   });
 
   it('READONLY: behind the address there is another primary, which a new connection finds', async () => {

@@ -1,52 +1,27 @@
 // Builds the app as `npm run build` does, with the configuration that a test brings, as a team would edit it.
 
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
+import { buildSdks, buildApp as bundle, SDK_FILES } from '../../infra/tools/build.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** The folder of an app like the deployed one: package.json, host.json, dist/main.cjs. */
+/** The folder of an app like the deployed one: package.json, host.json, dist/*.cjs. */
 export async function buildApp(configuration: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'warmfeed-app-'));
+  const dist = join(folder, 'dist');
+  mkdirSync(dist);
   cpSync(join(ROOT, 'host.json'), join(folder, 'host.json'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', main: 'dist/main.cjs' }));
-  await build({
-    entryPoints: {
-      main: join(ROOT, 'src/main.ts'),
-      'open-telemetry': join(ROOT, 'src/telemetry/open-telemetry.ts'),
-    },
-    outdir: join(folder, 'dist'),
-    outExtension: { '.js': '.cjs' },
-    ...buildOptions(),
-    plugins: [
-      {
-        name: 'configuration',
-        setup: (plugin) => {
-          plugin.onResolve({ filter: /^\.\/cache\.config\.ts$/ }, () => ({ path: resolve(configuration) }));
-        },
-      },
-    ],
-  });
+  await bundle(dist, {}, configuration);
+  await linkSdks(dist);
   return folder;
 }
 
-/** The options of the build script in package.json, so that a test's bundle is made like the shipped one. */
-function buildOptions(): BuildOptions {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { build: string } };
-  const flags = [...scripts.build.matchAll(/--([\w-]+)(?::(\.[\w.]+))?(?:=(\S+))?|--external:(\S+)/g)];
-  const value = (name: string) => flags.find((flag) => flag[1] === name)?.[3];
-  return {
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: value('target') ?? 'node22',
-    external: ['@azure/functions-core'],
-    loader: Object.fromEntries(
-      flags.flatMap(([, name, extension]) => (name === 'loader' && extension ? [[extension, 'text']] : [])),
-    ),
-    minifySyntax: scripts.build.includes('--minify-syntax'),
-    logLevel: 'error',
-  } satisfies BuildOptions;
+/** The files of the SDKs are those that `npm test` has built: they know nothing of a configuration. */
+async function linkSdks(dist: string): Promise<void> {
+  const built = join(ROOT, 'dist');
+  if (!SDK_FILES.every((file) => existsSync(join(built, file)))) return buildSdks(dist);
+  for (const file of SDK_FILES) symlinkSync(join(built, file), join(dist, file));
 }

@@ -86,6 +86,32 @@ describe('a read', () => {
     expect(seen(await app.read('a'))).toEqual({ how: 'hit', value: { v: 2 } });
   });
 
+  it('who joins a load that found the key cached looks again: a change may have been applied since', async () => {
+    const world = createWorld({ entity: { onChange: 'evict' } });
+    const [one, other] = [world.process(), world.process()];
+    world.write('a', { v: 1 });
+    await world.settle();
+    let letGo = () => {};
+    const held = world.process({}, (store) => ({
+      ...store,
+      get: async () => undefined,
+      async lease(key, request) {
+        const reply = await store.lease(key, request);
+        if (reply.kind === 'live') await new Promise<void>((resolve) => (letGo = resolve));
+        return reply;
+      },
+    }));
+    await one.read('a');
+    const first = held.read('a');
+    await new Promise(setImmediate);
+    await other.sync.apply([world.write('a', { v: 2 })]);
+    const joined = held.read('a');
+    await new Promise(setImmediate);
+    letGo();
+    expect(seen(await first)).toEqual({ how: 'hit', value: { v: 1 } });
+    expect(seen(await joined).value).toEqual({ v: 2 });
+  });
+
   it('loads uncached when another holder of the lease takes too long', async () => {
     const world = createWorld({ waitMs: 50 });
     await world.settle();
@@ -250,6 +276,20 @@ describe('read your own writes', () => {
     expect(seen(await app.read('a', {}, 2n))).toEqual({ how: 'bypass', value: { v: 2 } });
   });
 
+  it('holds when the record that reaches the write has expired: no load without a floor is joined', async () => {
+    const world = createWorld({ entity: { staleForMs: 0 } });
+    const app = await warm(world);
+    world.write('a', { v: 2 });
+    await app.read('a', { noCache: true });
+    world.advance(60_000);
+    world.replicaAt = 1n;
+    expect(seen(await app.read('a', {}, 2n))).toEqual({ how: 'bypass', value: { v: 2 } });
+    expect(seen(await app.read('a', { noCache: true }, 2n))).toEqual({ how: 'bypass', value: { v: 2 } });
+    world.sourceError = SOURCE_DOWN;
+    expect(seen(await app.read('a', {}, 2n))).toEqual({ how: 'stale-if-error', value: { v: 2 } });
+    await expect(app.read('a', {}, 3n)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+  });
+
   it('R11: never changes shared state: the write is still to be invalidated', async () => {
     const world = createWorld();
     const app = await warm(world);
@@ -263,6 +303,32 @@ describe('read your own writes', () => {
 });
 
 describe('generations', () => {
+  it('are asked for once by many reads at once, and again after T, also by reads that come while an answer is late', async () => {
+    const world = createWorld();
+    await warm(world);
+    let asked = 0;
+    let arrive = () => {};
+    const late = new Promise<void>((resolve) => (arrive = resolve));
+    const app = world.process({}, (store) => ({
+      ...store,
+      async generations(key, fields) {
+        asked++;
+        const answer = await store.generations(key, fields);
+        await late;
+        return answer;
+      },
+    }));
+    const first = Array.from({ length: 100 }, () => app.read('a'));
+    expect(asked).toBe(1);
+    await world.memory.bump(world.keys.generations, 'e:widget', '');
+    world.advance(1000);
+    const second = Array.from({ length: 100 }, () => app.read('a'));
+    expect(asked).toBe(2);
+    arrive();
+    expect((await Promise.all(first)).map((answer) => seen(answer).how)).toEqual(first.map(() => 'hit'));
+    for (const answer of await Promise.all(second)) expect(seen(answer).how).not.toBe('hit');
+  });
+
   it('a bump makes every record old, in every process after T', async () => {
     const world = createWorld();
     const app = await warm(world);
