@@ -86,7 +86,7 @@ async function connect(key) {
   for (const offer of [offerExplain, offerPurge, offerWarm]) offer(catalogue);
   shownAs(true);
   await refreshAll();
-  find('#main').focus();
+  find('#main').focus({ preventScroll: true });
 }
 
 function disconnect() {

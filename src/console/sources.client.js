@@ -95,7 +95,9 @@ export function consistency({ samples, match, superseded, stale, provisional, sh
   return [
     h('p', { class: 'figure', id: 'share' }, right),
     h('p', { id: 'samples' }, `of ${number(counted)} audited records; ${number(stale)} were stale.`),
-    bound95 === null ? null : h('p', { class: 'hint' }, `With 95 % confidence at most ${percent(bound95)} are.`),
+    bound95 === null
+      ? null
+      : h('p', { class: 'hint' }, `With 95 % confidence at most ${percent(bound95)} of all are stale.`),
     facts([
       ['samples', number(samples)],
       ['provisional', number(provisional)],
