@@ -113,9 +113,9 @@ function checkOrder({ reads, losses, windows, calls }: History): Violation[] {
     const gone = (before: ReadSeen, after: ReadSeen) => {
       const within = ({ begun, ended }: Loss | Window) => begun < after.ended && ended > before.begun;
       const late = (call: StoreCall) => call.begun < after.ended && lastingTo(call) > before.begun;
-      // Whole milliseconds of two clocks.
       const lost = (loss: Loss) => takesRecord(loss, key) && within(loss);
-      const isOver = (before.hardAt ?? 0) <= (after.filledAt ?? 0) + 2;
+      // A record that has ended makes place for an older one: a replica may lag. Whole milliseconds, read twice.
+      const isOver = (before.hardAt ?? 0) <= after.endedAtMs + 2;
       return isOver || losses.some(lost) || windows.some(within) || (dropped.get(key) ?? []).some(late);
     };
     let newest: ReadSeen | undefined;

@@ -29,9 +29,10 @@ export interface ReadSeen {
   readonly asOf: number | undefined;
   /** What the reader asked for at least. */
   readonly floor: number | undefined;
-  /** Of the record, by the clock of Redis, ms. */
-  readonly filledAt: number | undefined;
+  /** When the record ends, ms of the wall clock, as Redis has it. */
   readonly hardAt: number | undefined;
+  /** By the same clock. */
+  readonly endedAtMs: number;
 }
 
 /** A read that failed. */

@@ -104,9 +104,9 @@ async function readOn({ schedule, database, subject, recorder, isOver }: Scene, 
         ...(floor === undefined ? {} : { floor }),
         reload: dice > 0.99,
       });
-      const { from, isProvisional, position, asOf, filledAt, hardAt } = served;
-      const shown = { from, isProvisional, position, asOf, filledAt, hardAt };
-      history.reads.push({ key, begun, ended: tick(), floor, ...shown });
+      const { from, isProvisional, position, asOf, hardAt } = served;
+      const shown = { from, isProvisional, position, asOf, hardAt };
+      history.reads.push({ key, begun, ended: tick(), endedAtMs: Date.now(), floor, ...shown });
     } catch (error) {
       if (!isSourceError(error)) history.failed.push({ key, tick: tick(), reason: messageOf(error) });
       await sleep(1);

@@ -15,7 +15,6 @@ export interface Served {
   /** Of the write that is served; undefined: absent. */
   readonly position: number | undefined;
   readonly asOf?: number;
-  readonly filledAt?: number;
   readonly hardAt?: number;
 }
 

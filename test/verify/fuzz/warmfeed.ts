@@ -200,7 +200,6 @@ function servedOf(answer: ReadAnswer): Served | undefined {
       isProvisional: entry.guarantee === 'provisional',
       position: entry.state === 'absent' ? undefined : positionOf(entry.body),
       asOf: Number(asOfOf(entry)),
-      filledAt: entry.filledAt,
       hardAt: entry.hardAt,
     };
   }

@@ -1,0 +1,111 @@
+// The checker of the fuzz, on histories that are wrong in one way each.
+
+import { describe, expect, it } from 'vitest';
+import { check } from '../verify/fuzz/check.ts';
+import type { History, ReadSeen, StoreCall } from '../verify/fuzz/history.ts';
+
+const KEY = 'wf:app:c:{item/k1}';
+const NOTHING: History = {
+  writes: [],
+  applied: [],
+  reads: [],
+  failed: [],
+  calls: [],
+  losses: [],
+  windows: [],
+  quiet: [],
+  kept: [],
+};
+
+const written = (position: number, tick: number, absent = false) => ({ key: 'k1', position, tick, absent });
+const applied = (position: number, tick: number) => ({ key: 'k1', position, tick });
+
+function read(position: number | undefined, begun: number, more: Partial<ReadSeen> = {}): ReadSeen {
+  const of = { key: 'k1', begun, ended: begun + 1, endedAtMs: begun, hardAt: 1000, floor: undefined };
+  return { ...of, from: 'cache', isProvisional: false, position, asOf: position, ...more };
+}
+
+function call(name: StoreCall['call'], at: number, reply: string, more: Partial<StoreCall> = {}): StoreCall {
+  const times = { begun: at, ended: at + 1, begunMs: at, endedMs: at + 1 };
+  return { call: name, key: KEY, ...times, reply, token: 't', version: undefined, ms: 100, ...more };
+}
+
+const found = (history: Partial<History>) =>
+  check({ ...NOTHING, ...history }).violations.map(({ invariant }) => invariant);
+
+const TWO = [written(1, 1), written(2, 2)];
+
+describe('the check of a history finds', () => {
+  it('I1: a hit that is older than a change that had been handled', () => {
+    const history = { writes: TWO, applied: [applied(2, 3)], reads: [read(1, 4)] };
+    expect(found(history)).toEqual(['I1']);
+    expect(check({ ...NOTHING, ...history }).figures).toMatchObject({ afterInvalidation: 1, stale: 1 });
+    expect(found({ ...history, reads: [read(1, 2)] })).toEqual([]);
+    expect(found({ ...history, reads: [read(2, 4)] })).toEqual([]);
+  });
+
+  it('I1: a deleted item that is served again; a provisional one is counted apart', () => {
+    const history = { writes: [written(1, 1), written(2, 2, true)], applied: [applied(2, 3)] };
+    expect(found({ ...history, reads: [read(1, 4)] })).toEqual(['I1']);
+    expect(found({ ...history, reads: [read(undefined, 4, { asOf: 2 })] })).toEqual([]);
+    expect(found({ ...history, reads: [read(1, 4, { isProvisional: true })] })).toEqual([]);
+  });
+
+  it('I2: something else cached than what there is, when all is quiet', () => {
+    expect(found({ writes: TWO, quiet: [{ key: 'k1', how: 'cached', position: 1 }] })).toEqual(['I2']);
+    expect(found({ writes: TWO, quiet: [{ key: 'k1', how: 'cached', position: 2 }] })).toEqual([]);
+    expect(found({ writes: TWO, quiet: [{ key: 'k1', how: 'never cached', position: 2 }] })).toEqual(['L1']);
+  });
+
+  it('I4: an item that goes back, unless its record was gone', () => {
+    const back = { writes: TWO, reads: [read(2, 4), read(1, 8)] };
+    const loss = { begun: 6, ended: 7 };
+    expect(found(back)).toEqual(['I4']);
+    expect(found({ ...back, losses: [{ ...loss, taken: { record: 'k2' } }] })).toEqual(['I4']);
+    expect(found({ ...back, losses: [{ ...loss, taken: { record: 'k1' } }] })).toEqual([]);
+    expect(found({ ...back, calls: [call('invalidate', 6, 'dropped')] })).toEqual([]);
+    expect(found({ ...back, reads: [read(2, 4, { hardAt: 5 }), read(1, 8)] })).toEqual([]);
+  });
+
+  it('I5: two holders of a lease, and two fills under one', () => {
+    const lease = (at: number, token: string) => call('lease', at, 'granted', { token });
+    expect(found({ calls: [lease(1, 'a'), lease(5, 'b')] })).toEqual(['I5']);
+    expect(found({ calls: [lease(1, 'a'), call('release', 3, 'released'), lease(5, 'b')] })).toEqual([]);
+    expect(found({ calls: [lease(1, 'a'), lease(200, 'b')] })).toEqual([]);
+    expect(found({ calls: [call('fill', 1, 'stored'), call('fill', 3, 'stored')] })).toEqual(['I5']);
+  });
+
+  it('a fill behind a fence, also where only the watermarks were lost', () => {
+    const calls = [
+      call('invalidate', 1, 'leased', { version: 2 }),
+      call('fill', 9, 'stored', { version: 1, token: 'b' }),
+    ];
+    expect(found({ calls })).toEqual(['fence']);
+    expect(found({ calls, losses: [{ taken: 'watermarks', begun: 4, ended: 5 }] })).toEqual(['fence']);
+    expect(found({ calls, losses: [{ taken: 'everything', begun: 4, ended: 5 }] })).toEqual([]);
+  });
+
+  it('I7: a watermark that goes down without having been unknown', () => {
+    const watermark = (at: number, reply: string) => call('watermark', at, reply, { key: 'wf:app:hw:{s}:p' });
+    expect(found({ calls: [watermark(1, 'known 5'), watermark(5, 'known 4')] })).toEqual(['I7']);
+    const lost = [watermark(1, 'known 5'), watermark(3, 'unknown'), watermark(5, 'known 4')];
+    expect(found({ calls: lost })).toEqual([]);
+  });
+
+  it('I8: less than was asked for', () => {
+    expect(found({ writes: TWO, reads: [read(1, 4, { floor: 2, from: 'joined' })] })).toEqual(['I8']);
+    expect(found({ writes: TWO, reads: [read(2, 4, { floor: 2, from: 'joined' })] })).toEqual([]);
+  });
+
+  it('I9 and values that never were: a record that does not show what it says it reflects', () => {
+    expect(found({ writes: TWO, reads: [read(undefined, 4, { asOf: 2 })] })).toEqual(['I9']);
+    expect(found({ writes: TWO, reads: [read(1, 4, { asOf: 2 })] })).toEqual(['truth']);
+    expect(found({ writes: TWO, reads: [read(7, 4, { from: 'source', asOf: undefined })] })).toEqual(['truth']);
+  });
+
+  it('I10: a key without a TTL; L3: a read that fails', () => {
+    expect(found({ kept: [{ key: KEY, ttlMs: -1 }] })).toEqual(['I10']);
+    expect(found({ kept: [{ key: 'wf:app:hw:{s}:p', ttlMs: -1 }] })).toEqual([]);
+    expect(found({ failed: [{ key: 'k1', tick: 1, reason: 'down' }] })).toEqual(['L3']);
+  });
+});
