@@ -49,9 +49,7 @@ export function openPreview(definition: CacheDefinition, settings: Readonly<Reco
     await connection.settled();
     const isUp = connection.ready();
     const documents = await looks(entity, recent, isUp);
-    const queries = config.queries.filter(({ of, isOfItems, select }) => {
-      return of.includes(entity.name) && isOfItems && select === undefined;
-    });
+    const queries = config.queries.filter(({ of }) => of.includes(entity.name));
     return {
       entity: entity.name,
       source: entity.source.name,

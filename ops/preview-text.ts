@@ -73,9 +73,7 @@ function summaryOf({ entity, documents, queries, redis }: Preview): string[] {
     );
   }
   if (old + differs > 0 && queries.length > 0) {
-    lines.push(
-      `Results of ${queries.join(', ')} have the rows of before until they change: raise their revision too where that matters.`,
-    );
+    lines.push(`Results of ${queries.join(', ')} are as old as ${entity}: they have its rows.`);
   }
   return lines;
 }

@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Entity } from '../core/entity.ts';
 import { WarmfeedError } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
-import type { Query } from '../core/query/query.ts';
+import { fingerprintOf, type Query } from '../core/query/query.ts';
 import { createQueryChanges, type QueryChanges } from '../core/query/query-changes.ts';
 import { createHotRefresh } from '../core/query/query-hot.ts';
 import { createQueryReader } from '../core/query/query-read.ts';
@@ -27,6 +27,7 @@ export function openQueries({ queries }: ResolvedConfig, entities: readonly Enti
     return {
       ...resolved,
       name: `query/${resolved.title}`,
+      fingerprint: fingerprintOf(resolved.fingerprint, of),
       source,
       of: [first, ...others],
       run,

@@ -1,7 +1,7 @@
 // What a named query is to the core: declared text, typed parameters, the entity that its rows are items of, and the
 // tags by which a change finds it (protocol D).
 
-import { utf8 } from '../bytes.ts';
+import { hash64, hex, utf8 } from '../bytes.ts';
 import { checkedTag, type Entity, type EntityHttp, type Kept, MAX_TAG_BYTES, type Represented } from '../entity.ts';
 import { messageOf, WarmfeedError } from '../errors.ts';
 import type { Key, KeyColumn } from '../key.ts';
@@ -36,6 +36,11 @@ export interface Query extends Kept {
 
 /** The tag that every change of an entity has. */
 export const ANY = '*';
+
+/** Rows are served as their entities say, so results are of another fingerprint where one of these is. 8 bytes. */
+export function fingerprintOf(own: Uint8Array, of: readonly Entity[]): Uint8Array {
+  return hash64([own, ...of.map(({ fingerprint }) => fingerprint)].map(hex).join('/'));
+}
 
 export function valuesOf({ params }: Query, key: Key): QueryValues {
   return Object.fromEntries(params.map(({ name, type }, i) => [name, valueOf(type, String(key[i]))]));
