@@ -22,7 +22,7 @@ export interface Preview {
   readonly chosen: string;
   readonly redis: 'ok' | 'cannot be reached';
   readonly documents: readonly Looked[];
-  /** Queries whose rows are items of it, and so are made by its functions; their results have fingerprints of their own. */
+  /** Queries made of it: their results become old with it. */
   readonly queries: readonly string[];
 }
 
