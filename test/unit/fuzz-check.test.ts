@@ -12,7 +12,6 @@ const NOTHING: History = {
   failed: [],
   calls: [],
   losses: [],
-  windows: [],
   quiet: [],
   kept: [],
 };

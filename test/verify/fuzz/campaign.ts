@@ -30,7 +30,6 @@ export interface Totals {
   afterInvalidation: number;
   stale: number;
   provisionalStale: number;
-  inWindows: number;
   sourceStale: number;
   invalidations: number;
   /** A text a schedule that failed, with its seed. */
@@ -59,11 +58,13 @@ export async function campaign(options: CampaignOptions): Promise<Totals> {
 }
 
 async function runOne(totals: Totals, seed: number, stage: Stage, options: RunOptions): Promise<void> {
-  const { faults: only } = options.knockOut ?? {};
-  const planning = only === undefined ? {} : { faults: only };
   totals.schedules++;
   try {
-    const { violations, figures, faults, loads } = await runSchedule(planSchedule(seed, planning), stage, options);
+    const { violations, figures, faults, loads } = await runSchedule(
+      { ...planSchedule(seed), ...options.knockOut?.schedule },
+      stage,
+      options,
+    );
     add(totals, { ...figures, faults, loads });
     if (violations.length === 0) return;
     const lines = violations.slice(0, SHOWN).map(({ invariant, text }) => `${invariant}: ${text}`);
@@ -78,7 +79,7 @@ function add(totals: Totals, figures: Outcome['figures'] & Pick<Outcome, 'faults
 }
 
 function noTotals(): Totals {
-  const seen = { reads: 0, hits: 0, afterInvalidation: 0, stale: 0, provisionalStale: 0, inWindows: 0, sourceStale: 0 };
+  const seen = { reads: 0, hits: 0, afterInvalidation: 0, stale: 0, provisionalStale: 0, sourceStale: 0 };
   return { ...seen, schedules: 0, faults: 0, loads: 0, invalidations: 0, failures: [] };
 }
 

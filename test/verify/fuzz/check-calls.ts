@@ -9,13 +9,12 @@ const CLOCK_MS = 2;
 
 type IsLost = (from: StoreCall, to: StoreCall) => boolean;
 
-export function checkCalls({ calls, losses, windows }: History): Violation[] {
+export function checkCalls({ calls, losses }: History): Violation[] {
   return [...grouped(calls)].flatMap(([key, all]) => {
     const inOrder = all.toSorted((a, b) => a.begun - b.begun);
     const isRecord = inOrder[0]?.call !== 'watermark';
     const gone = losses.filter((loss) => (isRecord ? takesRecord(loss, itemOf(key)) : takesWatermark(loss)));
-    const isLost: IsLost = (from, to) =>
-      [...gone, ...windows].some(({ begun, ended }) => begun < to.ended && ended > from.begun);
+    const isLost: IsLost = (from, to) => gone.some(({ begun, ended }) => begun < to.ended && ended > from.begun);
     if (!isRecord) return checkWatermark(key, inOrder, isLost);
     return [...checkFences(key, inOrder, isLost), ...checkLeases(key, inOrder, isLost)];
   });

@@ -1,7 +1,7 @@
 // What readers were served, against what was written, and which changes had been handled when they asked.
 
 import type { Violation } from './check.ts';
-import type { History, Loss, ReadSeen, StoreCall, Window, Written } from './history.ts';
+import type { History, Loss, ReadSeen, StoreCall, Written } from './history.ts';
 
 export interface ReadFigures {
   readonly reads: number;
@@ -12,8 +12,6 @@ export interface ReadFigures {
   readonly stale: number;
   /** Older than that change, but under the guarantee that says so. */
   readonly provisionalStale: number;
-  /** Older than that change, while acknowledged writes of Redis were lost and not all had been told. */
-  readonly inWindows: number;
   /** Older than that change, and not from the cache. */
   readonly sourceStale: number;
   readonly invalidations: number;
@@ -22,7 +20,7 @@ export interface ReadFigures {
 export function checkReads(history: History): { violations: Violation[]; figures: ReadFigures } {
   const facts = factsOf(history);
   const violations: Violation[] = [];
-  const count = { hits: 0, afterInvalidation: 0, stale: 0, provisionalStale: 0, inWindows: 0, sourceStale: 0 };
+  const count = { hits: 0, afterInvalidation: 0, stale: 0, provisionalStale: 0, sourceStale: 0 };
   for (const read of history.reads) {
     const required = facts.requiredAt(read.key, read.begun);
     const isOld = required > 0 && !facts.showsSince(read, required);
@@ -32,7 +30,7 @@ export function checkReads(history: History): { violations: Violation[]; figures
     if (read.floor !== undefined && !facts.showsSince(read, read.floor)) {
       violations.push({ invariant: 'I8', text: `${show(read)} although ${read.floor} was asked for` });
     }
-    if (isCached && !read.isProvisional && !inWindow(history.windows, read)) {
+    if (isCached && !read.isProvisional) {
       if (required > 0) count.afterInvalidation++;
       const untrue = facts.untruthOf(read);
       if (untrue !== undefined)
@@ -41,7 +39,6 @@ export function checkReads(history: History): { violations: Violation[]; figures
     if (!isOld) continue;
     if (!isCached) count.sourceStale++;
     else if (read.isProvisional) count.provisionalStale++;
-    else if (inWindow(history.windows, read)) count.inWindows++;
     else {
       count.stale++;
       const text = `${show(read)} from the cache although ${required} had been handled before it was asked for`;
@@ -106,17 +103,17 @@ function factsOf({ writes, applied }: History) {
 }
 
 /** I4: what is served of a key never gets older, unless what was served before is gone. */
-function checkOrder({ reads, losses, windows, calls }: History): Violation[] {
+function checkOrder({ reads, losses, calls }: History): Violation[] {
   const violations: Violation[] = [];
   const dropped = grouped(calls.filter(drops).map(({ key, ...call }) => ({ ...call, key: itemOf(key) })));
   for (const [key, all] of grouped(reads.filter((read) => read.from === 'cache' && !read.isProvisional))) {
     const gone = (before: ReadSeen, after: ReadSeen) => {
-      const within = ({ begun, ended }: Loss | Window) => begun < after.ended && ended > before.begun;
+      const within = ({ begun, ended }: Loss) => begun < after.ended && ended > before.begun;
       const late = (call: StoreCall) => call.begun < after.ended && lastingTo(call) > before.begun;
       const lost = (loss: Loss) => takesRecord(loss, key) && within(loss);
       // A record that has ended makes place for an older one: a replica may lag. Whole milliseconds, read twice.
       const isOver = (before.hardAt ?? 0) <= after.endedAtMs + 2;
-      return isOver || losses.some(lost) || windows.some(within) || (dropped.get(key) ?? []).some(late);
+      return isOver || losses.some(lost) || (dropped.get(key) ?? []).some(late);
     };
     let newest: ReadSeen | undefined;
     for (const read of all.toSorted((a, b) => a.ended - b.ended)) {
@@ -149,10 +146,6 @@ function drops({ call, reply }: StoreCall): boolean {
 /** `k1` of `wf:app:c:{item/k1}`. */
 export function itemOf(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1, -1);
-}
-
-function inWindow(windows: readonly Window[], read: ReadSeen): boolean {
-  return windows.some(({ begun, ended }) => begun < read.ended && ended > read.begun);
 }
 
 export function grouped<T extends { readonly key: string }>(all: readonly T[]): Map<string, T[]> {

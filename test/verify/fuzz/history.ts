@@ -68,12 +68,6 @@ export interface Loss {
   readonly ended: number;
 }
 
-/** Acknowledged writes of Redis were lost and not all is told of it yet: what is served then is counted apart. */
-export interface Window {
-  readonly begun: number;
-  readonly ended: number;
-}
-
 /** What is cached once all is quiet. */
 export interface Quiet {
   readonly key: string;
@@ -95,7 +89,6 @@ export interface History {
   readonly failed: readonly Failed[];
   readonly calls: readonly StoreCall[];
   readonly losses: readonly Loss[];
-  readonly windows: readonly Window[];
   readonly quiet: readonly Quiet[];
   readonly kept: readonly Kept[];
 }
@@ -109,7 +102,6 @@ export function createRecorder() {
     failed: [] as Failed[],
     calls: [] as StoreCall[],
     losses: [] as Loss[],
-    windows: [] as Window[],
     quiet: [] as Quiet[],
     kept: [] as Kept[],
   };

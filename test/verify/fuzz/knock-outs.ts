@@ -1,12 +1,12 @@
 // Rules broken one at a time, between the core and Redis, to see that the check notices.
 
 import type { Store } from '../../../src/core/ports.ts';
-import type { FaultKind } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 
 export interface KnockOut {
   readonly wrap: (store: Store) => Store;
-  /** Those in which the rule is needed; default all. */
-  readonly faults?: readonly FaultKind[];
+  /** In which the rule is needed; default anything. */
+  readonly schedule?: Partial<Schedule>;
 }
 
 export const KNOCK_OUTS: Readonly<Record<string, KnockOut>> = {
@@ -17,7 +17,18 @@ export const KNOCK_OUTS: Readonly<Record<string, KnockOut>> = {
   /** Nothing is left behind of a change: needed where the watermark is lost after it. */
   fence: {
     wrap: (store) => ({ ...store, invalidate: (key, request) => store.invalidate(key, { ...request, fenceMs: 1 }) }),
-    faults: ['lose-watermarks'],
+    schedule: {
+      keys: 16,
+      onChange: 'refresh',
+      ttlMs: 20,
+      staleForMs: 0,
+      fenceMs: 300,
+      provisionalMs: 30,
+      replicaLagMs: 60,
+      failingLoads: 0,
+      slowCalls: 0,
+      faults: Array.from({ length: 50 }, (_, i) => ({ atMs: 200 + i * 25, fault: { kind: 'lose-watermarks' } })),
+    },
   },
   /** Whoever asks for a lease has it. */
   lease: {
