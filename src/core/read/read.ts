@@ -96,8 +96,8 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
     }
     if (directives.onlyIfCached) return { kind: 'not-cached' };
     try {
-      if (floor !== undefined && above !== undefined) return await passBy((signal) => above(request, floor, signal));
-      if (verdict !== 'reload') return await join(request, wanted());
+      if (floor !== undefined && above !== undefined) return await passBy(request, floor, above);
+      if (verdict !== 'reload') return await join(wanted());
       return answerOf(await deps.reloads((signal) => load({ ...wanted(), force: true, signal })), 'reload', false);
     } catch (error) {
       if (!isSourceError(error)) throw error;
@@ -107,8 +107,12 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
   }
 
   /** A load that others share knows of no floor. It never changes the cache: nobody else asked for this. */
-  async function passBy(work: (signal: AbortSignal) => Promise<Represented>): Promise<ReadAnswer> {
-    const represented = await deps.reloads(work);
+  async function passBy(
+    request: ReadRequest<E>,
+    floor: Floor,
+    readAbove: NonNullable<Loading<E>['above']>,
+  ): Promise<ReadAnswer> {
+    const represented = await deps.reloads((signal) => readAbove(request, floor, signal));
     return { kind: 'loaded', how: 'bypass', represented, guarantee: undefined, softMs: 0, collapsed: false };
   }
 
