@@ -51,7 +51,7 @@ const PARTS: Readonly<Record<string, (onProgress: Progress) => Promise<readonly 
       ...(knockOut === undefined ? {} : { knockOut }),
     }),
   naive: (onProgress) => fuzzNaive({ seed, budgetMs: MINUTE / 2, onProgress }),
-  broken: async (onProgress) => [await fuzzBroken({ seed, budgetMs: MINUTE / 2, onProgress })],
+  broken: async (onProgress) => [await fuzzBroken({ seed, budgetMs: MINUTE, onProgress })],
 };
 
 const only = values.only ?? (values.break === undefined && values.seed === undefined ? undefined : 'fuzz');

@@ -9,11 +9,27 @@ export interface KnockOut {
   readonly schedule?: Partial<Schedule>;
 }
 
+/** What is dropped is asked for at once, leaves no fence, and is read from a replica that lags. */
+const LAGGING: Partial<Schedule> = {
+  keys: 16,
+  onChange: 'evict',
+  ttlMs: 1000,
+  writePauseMs: 12,
+  replicaLagMs: 60,
+  slowLoads: 0.02,
+  failingLoads: 0,
+  slowCalls: 0,
+  faults: [],
+};
+
 export const KNOCK_OUTS: Readonly<Record<string, KnockOut>> = {
   /** What misses changes is cached. */
-  watermark: { wrap: (store) => ({ ...store, watermark: async () => ({ state: 'known', position: 0n }) }) },
+  watermark: {
+    wrap: (store) => ({ ...store, watermark: async () => ({ state: 'known', position: 0n }) }),
+    schedule: LAGGING,
+  },
   /** Changes do not raise the watermark. */
-  advance: { wrap: (store) => ({ ...store, advance: async () => undefined }) },
+  advance: { wrap: (store) => ({ ...store, advance: async () => undefined }), schedule: LAGGING },
   /** Nothing is left behind of a change: needed where the watermark is lost after it. */
   fence: {
     wrap: (store) => ({ ...store, invalidate: (key, request) => store.invalidate(key, { ...request, fenceMs: 1 }) }),
