@@ -134,6 +134,8 @@ function guide(stack: Stack, api: string, key: string | undefined, warm: boolean
     ['', `  curl -i ${api}/content/flags/fra.svg`],
     ['PAGE', 'all of it in a browser, with a session'],
     ['', `  ${api}/content/page/`],
+    ['OPS', 'the console of operators, in a browser; the key is any word here'],
+    ['', `  ${api}/ops/console`],
   ];
   const lines = [...first, ...then].map(([name, text]) => (name === '' ? text : `${bold(name.padEnd(6))} ${text}`));
   const parts = stack.services.map(({ name, what }) => [name, what] as const);

@@ -53,7 +53,7 @@ export function createSourceReport(deps: SourceReportDeps) {
           name: source.name,
           kind: source.kind,
           entities: source.entities,
-          ...(pause === undefined ? state : { ...state, state: 'paused' as const }),
+          ...(pause === undefined ? state : { ...state, state: 'paused' as const, remedy: RESUME }),
           paused: pause === undefined ? null : { at: iso(pause.at), by: pause.by },
           commitToVisibleMs: visible(lag),
           deadLetters: shown(dead.get(source.name)),
@@ -83,6 +83,7 @@ export function createSourceReport(deps: SourceReportDeps) {
 
 export type SourceReport = ReturnType<typeof createSourceReport>;
 
+const RESUME = 'resume it: what changed meanwhile is applied then';
 const REMEDY = 'npm run doctor tells what the databases lack; docs/change-feed.md what each state of a feed means';
 
 async function stateOf({ checks }: ReportedSource) {
