@@ -10,7 +10,7 @@ import { startNotes, startOps } from './compose/ops.ts';
 import { openQueries, startQueries } from './compose/queries.ts';
 import { clock, entropy } from './compose/runtime.ts';
 import { startSessions } from './compose/sessions.ts';
-import { guardLimits, openSources } from './compose/sources.ts';
+import { guardLimits, openSources, readsOf } from './compose/sources.ts';
 import type { CacheDefinition } from './config/define.ts';
 import { problemsOf, type ResolvedConfig, resolveConfig } from './config/resolve.ts';
 import { ConfigError, messageOf } from './core/errors.ts';
@@ -153,7 +153,7 @@ function start(config: ResolvedConfig): void {
     problems: [],
     checks: [
       { name: 'redis', check: () => redisCheck(connection) },
-      ...sources.map(({ source }) => ({ name: source.name, check: () => source.check().then(() => undefined) })),
+      ...sources.map(({ source }) => readsOf(source)),
       ...contentPart.checks,
       ...sessions.checks,
       ...feeds,

@@ -34,7 +34,7 @@ import { createOpsStore } from '../redis/ops-store.ts';
 import { createQueryStore } from '../redis/query-store.ts';
 import type { FeedCheck } from './feeds.ts';
 import { clock, every } from './runtime.ts';
-import type { OpenedSources } from './sources.ts';
+import { type OpenedSources, readsOf } from './sources.ts';
 
 const NOTES_MS = 1000;
 const STATS_MS = 10_000;
@@ -97,8 +97,7 @@ export function startOps(deps: OpsDeps, stop: AbortSignal): { readonly drain: ()
   const letters = createDeadLetters({ ops, keys, entities, load: createLoader(deps) });
   registerOpsLetters(letters);
   const sources = opened.map(({ definition, source, entities: own }) => {
-    const reads: HealthCheck = { name: source.name, check: () => source.check().then(() => undefined) };
-    const checks = [reads, ...feeds.filter((feed) => feed.source === source.name)];
+    const checks: HealthCheck[] = [readsOf(source), ...feeds.filter((feed) => feed.source === source.name)];
     const names = own.map(({ name }) => name);
     return {
       name: source.name,

@@ -4,6 +4,7 @@
 import type { ResolvedConfig } from '../config/resolve.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Source } from '../core/ports.ts';
+import type { HealthCheck } from '../functions/health.ts';
 import { cosmosKeyColumns, createCosmosClients, createCosmosSource } from '../sources/cosmos.ts';
 import { type GuardLimits, guard } from '../sources/guard.ts';
 import { createSqlTable } from '../sources/mssql.ts';
@@ -68,3 +69,8 @@ export function openSources(
 }
 
 export type OpenedSources = ReturnType<typeof openSources>;
+
+/** Whether a source can be read at all. */
+export function readsOf(source: Source): HealthCheck {
+  return { name: source.name, check: () => source.check().then(() => undefined) };
+}

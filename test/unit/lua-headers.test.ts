@@ -61,7 +61,7 @@ describe.each(scripts)('$name.lua', ({ name, text, head, body }) => {
 });
 
 test('the scripts on records read one in the same way', () => {
-  const readings = ['fill', 'invalidate', 'lease', 'release'].map((name) => {
+  const readings = ['fill', 'invalidate', 'lease', 'release', 'soften'].map((name) => {
     const text = scripts.find((script) => script.name === name)?.body ?? '';
     return text.slice(0, text.indexOf('local value = ') + 60).split('\n\n')[0];
   });
