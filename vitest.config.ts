@@ -21,6 +21,8 @@ const project = (name: string, options: object = {}) => ({
 
 export default defineConfig({
   test: {
+    // Most of the time tests wait for servers.
+    maxWorkers: '100%',
     globalSetup: 'test/support/global-setup.ts',
     projects: [
       project('unit', { testTimeout: 20_000 }),

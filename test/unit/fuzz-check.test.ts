@@ -26,7 +26,7 @@ function read(position: number | undefined, begun: number, more: Partial<ReadSee
 
 function call(name: StoreCall['call'], at: number, reply: string, more: Partial<StoreCall> = {}): StoreCall {
   const times = { begun: at, ended: at + 1, begunMs: at, endedMs: at + 1 };
-  return { call: name, key: KEY, ...times, reply, token: 't', version: undefined, ms: 100, ...more };
+  return { call: name, key: KEY, ...times, reply, token: 't', version: undefined, identity: 'p', ms: 100, ...more };
 }
 
 const found = (history: Partial<History>) =>
@@ -66,6 +66,15 @@ describe('the check of a history finds', () => {
     expect(found({ ...back, reads: [read(2, 4, { hardAt: 5 }), read(1, 8)] })).toEqual([]);
   });
 
+  it('I4: a delete that goes back, but not an earlier as-of of the same state', () => {
+    const writes = [written(1, 1), written(3, 2, true), written(5, 3)];
+    const absent = (asOf: number, at: number) => read(undefined, at, { asOf });
+    expect(found({ writes, reads: [read(5, 4), absent(3, 8)] })).toEqual(['I4']);
+    expect(found({ writes, reads: [absent(4, 4), read(1, 8)] })).toEqual(['I4']);
+    expect(found({ writes, reads: [absent(4, 4), absent(3, 8)] })).toEqual([]);
+    expect(found({ writes, reads: [read(1, 4, { asOf: 2 }), read(1, 8)] })).toEqual([]);
+  });
+
   it('I5: two holders of a lease, and two fills under one', () => {
     const lease = (at: number, token: string) => call('lease', at, 'granted', { token });
     expect(found({ calls: [lease(1, 'a'), lease(5, 'b')] })).toEqual(['I5']);
@@ -82,6 +91,16 @@ describe('the check of a history finds', () => {
     expect(found({ calls })).toEqual(['fence']);
     expect(found({ calls, losses: [{ taken: 'watermarks', begun: 4, ended: 5 }] })).toEqual(['fence']);
     expect(found({ calls, losses: [{ taken: 'everything', begun: 4, ended: 5 }] })).toEqual([]);
+  });
+
+  it('that a fence only holds within its partition, and until one of another takes its place', () => {
+    const fence = call('invalidate', 1, 'leased', { version: 2 });
+    const older = { version: 1, token: 'b' };
+    expect(found({ calls: [fence, call('fill', 9, 'stored', { ...older, identity: 'child' })] })).toEqual([]);
+    const fill = call('fill', 9, 'stored', older);
+    const late = (reply: string) => call('invalidate', 5, reply, { version: 1, identity: 'parent' });
+    expect(found({ calls: [fence, late('dropped'), fill] })).toEqual([]);
+    expect(found({ calls: [fence, late('ignored'), fill] })).toEqual(['fence']);
   });
 
   it('I7: a watermark that goes down without having been unknown', () => {

@@ -24,21 +24,34 @@ function takesWatermark({ taken }: Loss): boolean {
   return taken === 'everything' || taken === 'watermarks';
 }
 
-/** A change that was handled leaves a fence: nothing older than it is stored while that stands. */
+/**
+ * A change that was handled leaves a fence: nothing older than it is stored while that stands. Positions of another
+ * partition (before a split, or after it) mean nothing to it, and take its place.
+ */
 function checkFences(key: string, calls: readonly StoreCall[], isLost: IsLost): Violation[] {
   const stored = calls.filter(({ call, reply }) => call === 'fill' && reply === 'stored');
   const fences = calls.filter(({ call, reply }) => call === 'invalidate' && reply === 'leased');
+  const isReplaced: IsLost = (from, to) =>
+    calls.some(
+      (one) => identifies(one) && one.identity !== from.identity && one.begun < to.ended && lastingTo(one) > from.begun,
+    );
   return stored.flatMap((fill): Violation[] => {
     const broken = fences.find(
       (fence) =>
         (fill.version ?? 0) < (fence.version ?? 0) &&
         fence.ended < fill.begun &&
         fill.endedMs < fence.begunMs + fence.ms - CLOCK_MS &&
-        !isLost(fence, fill),
+        !isLost(fence, fill) &&
+        !isReplaced(fence, fill),
     );
     if (broken === undefined) return [];
     return [{ invariant: 'fence', text: `${key} stored at ${fill.version} behind a fence at ${broken.version}` }];
   });
+}
+
+/** Whether the record is of its partition afterwards. A fill that is being checked was stored. */
+function identifies({ call, reply }: StoreCall): boolean {
+  return (call === 'invalidate' && reply !== 'ignored') || (call === 'fill' && (reply ?? 'stored') === 'stored');
 }
 
 /** I5: a lease has one holder, who fills once. */

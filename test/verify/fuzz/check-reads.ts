@@ -45,7 +45,7 @@ export function checkReads(history: History): { violations: Violation[]; figures
       violations.push({ invariant: 'I1', text });
     }
   }
-  violations.push(...checkOrder(history));
+  violations.push(...checkOrder(history, facts.shown));
   for (const { key, reason } of history.failed)
     violations.push({ invariant: 'L3', text: `a read of ${key}: ${reason}` });
   const figures = { reads: history.reads.length, ...count, invalidations: history.applied.length };
@@ -87,6 +87,8 @@ function factsOf({ writes, applied }: History) {
       }
       return false;
     },
+    /** The write that was served, which may be a delete; 0: as it was before all. */
+    shown: ({ key, position, asOf = 0 }: ReadSeen) => position ?? stateAt(key, asOf)?.position ?? 0,
     exists({ key, position, ended }: ReadSeen): boolean {
       if (position === undefined) return true;
       const write = stateAt(key, position);
@@ -102,8 +104,11 @@ function factsOf({ writes, applied }: History) {
   };
 }
 
-/** I4: what is served of a key never gets older, unless what was served before is gone. */
-function checkOrder({ reads, losses, calls }: History): Violation[] {
+/**
+ * I4: what is served of a key never gets older, unless what was served before is gone. It may say an earlier as-of of the
+ * same state: then there was no change in between.
+ */
+function checkOrder({ reads, losses, calls }: History, shown: (read: ReadSeen) => number): Violation[] {
   const violations: Violation[] = [];
   const dropped = grouped(calls.filter(drops).map(({ key, ...call }) => ({ ...call, key: itemOf(key) })));
   for (const [key, all] of grouped(reads.filter((read) => read.from === 'cache' && !read.isProvisional))) {
@@ -117,7 +122,7 @@ function checkOrder({ reads, losses, calls }: History): Violation[] {
     };
     let newest: ReadSeen | undefined;
     for (const read of all.toSorted((a, b) => a.ended - b.ended)) {
-      if (newest === undefined || (read.asOf ?? 0) >= (newest.asOf ?? 0)) newest = read;
+      if (newest === undefined || shown(read) >= shown(newest)) newest = read;
       else if (read.begun > newest.ended) {
         if (!gone(newest, read)) {
           violations.push({ invariant: 'I4', text: `${show(read)} after ${show(newest)}` });

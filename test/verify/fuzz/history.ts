@@ -55,6 +55,8 @@ export interface StoreCall {
   readonly reply: string | undefined;
   readonly token: string;
   readonly version: number | undefined;
+  /** Of the partition whose positions the version is of; empty: it has none. */
+  readonly identity: string;
   /** Of a lease or a fence that was asked for, ms. */
   readonly ms: number;
 }

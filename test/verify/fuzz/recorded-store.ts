@@ -4,7 +4,7 @@ import { hex } from '../../../src/core/bytes.ts';
 import type { Store } from '../../../src/core/ports.ts';
 import type { Recorder, StoreCall } from './history.ts';
 
-type Asked = Pick<StoreCall, 'call' | 'key'> & Partial<Pick<StoreCall, 'token' | 'version' | 'ms'>>;
+type Asked = Pick<StoreCall, 'call' | 'key'> & Partial<Pick<StoreCall, 'token' | 'version' | 'identity' | 'ms'>>;
 
 export function recorded(store: Store, { history, tick }: Recorder): Store {
   async function note<T>(asked: Asked, work: () => Promise<T>, reply: (got: T) => string): Promise<T> {
@@ -17,7 +17,7 @@ export function recorded(store: Store, { history, tick }: Recorder): Store {
       return got;
     } finally {
       const times = { begun, ended: tick(), begunMs, endedMs: performance.now() };
-      history.calls.push({ token: '', version: undefined, ms: 0, ...asked, ...times, reply: told });
+      history.calls.push({ token: '', version: undefined, identity: '', ms: 0, ...asked, ...times, reply: told });
     }
   }
 
@@ -39,7 +39,9 @@ export function recorded(store: Store, { history, tick }: Recorder): Store {
       );
     },
     fill(key, request) {
-      const asked: Asked = { call: 'fill', key, token: hex(request.token), version: Number(request.version) };
+      const { token, version, identity } = request;
+      const of = { token: hex(token), version: Number(version), identity: hex(identity) };
+      const asked: Asked = { call: 'fill', key, ...of };
       return note(
         asked,
         () => store.fill(key, request),
@@ -47,9 +49,14 @@ export function recorded(store: Store, { history, tick }: Recorder): Store {
       );
     },
     invalidate(key, request) {
-      const { token, fenceMs, version } = request;
-      const at = version === undefined ? {} : { version: Number(version) };
-      const asked: Asked = { call: 'invalidate', key, token: hex(token), ms: fenceMs, ...at };
+      const { token, fenceMs, version, identity } = request;
+      const of = { token: hex(token), identity: hex(identity), ms: fenceMs };
+      const asked: Asked = {
+        call: 'invalidate',
+        key,
+        ...of,
+        ...(version === undefined ? {} : { version: Number(version) }),
+      };
       return note(
         asked,
         () => store.invalidate(key, request),
