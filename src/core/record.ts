@@ -1,8 +1,8 @@
 // The record: one Redis string per item, a fixed binary header, then tags and body. The byte table is in
 // docs/record.md. The first 60 bytes belong to the scripts (state, fence, lease, times), the rest to the filler.
 
-import { concat, equalAt, u64, utf8 } from './bytes.ts';
-import type { Guarantee, Position, Representation, Stamp } from './ports.ts';
+import { equalAt, utf8 } from './bytes.ts';
+import type { FillRequest, Guarantee, Position, Stamp } from './ports.ts';
 
 export const FORMAT = 1;
 /** A record of only a lease or fence ends here. */
@@ -33,7 +33,7 @@ const AT = {
 } as const;
 
 const GUARANTEES = ['provisional', 'leased', 'fenced', 'watermarked'] as const satisfies readonly Guarantee[];
-const NO_ETAG = new Uint8Array(12);
+const NOTHING = new Uint8Array();
 const decoder = new TextDecoder();
 
 /** A decoded value; `body`, `etag` and `identity` are views of the record's own bytes. Times are Redis time in ms. */
@@ -57,27 +57,34 @@ export interface Control {
   readonly leaseDeadline: number;
 }
 
-/** The filler's part of a record: header bytes 60 to 111, tags, body. */
-export function encodeFill(fill: {
-  guarantee: Guarantee;
-  stamp: Stamp;
-  version: Position;
-  asOf: Position;
-  value: Representation;
-}): Uint8Array {
-  const body = fill.value.state === 'value' ? fill.value.body : new Uint8Array();
-  const tags = fill.value.state === 'value' ? utf8(fill.value.tags.join('\n')) : new Uint8Array();
-  const head = new Uint8Array(HEADER_BYTES - AT.guarantee);
-  const view = new DataView(head.buffer);
-  const at = (field: number) => field - AT.guarantee;
-  view.setUint8(at(AT.guarantee), GUARANTEES.indexOf(fill.guarantee));
-  view.setUint16(at(AT.tagsLength), tags.length);
-  head.set(fill.stamp, at(AT.stamp));
-  head.set(u64(fill.version), at(AT.version));
-  head.set(u64(fill.asOf), at(AT.asOf));
-  head.set(fill.value.state === 'value' ? fill.value.etag : NO_ETAG, at(AT.etag));
-  view.setUint32(at(AT.bodyLength), body.length);
-  return concat(head, tags, body);
+/**
+ * What a fill sends: the record as it is stored but for the control part, which the script writes. Its lease is the
+ * filler's, and in place of its times are when its load began (0: now) and how many ms it is fresh and lives.
+ */
+export function encodeFill(fill: FillRequest): Uint8Array {
+  const { value } = fill;
+  const body = value.state === 'value' ? value.body : NOTHING;
+  const tags = value.state === 'value' && value.tags.length > 0 ? utf8(value.tags.join('\n')) : NOTHING;
+  const record = new Uint8Array(HEADER_BYTES + tags.length + body.length);
+  const view = new DataView(record.buffer);
+  record[AT.magic] = MAGIC;
+  record[AT.format] = FORMAT;
+  record[AT.state] = value.state === 'value' ? 1 : 2;
+  record.set(fill.identity, AT.identity);
+  record.set(fill.token, AT.token);
+  setTime(view, AT.filledAt, Math.floor(fill.begunAt ?? 0));
+  setTime(view, AT.softAt, Math.max(0, Math.round(fill.softMs)));
+  setTime(view, AT.hardAt, Math.max(1, Math.round(fill.hardMs)));
+  record[AT.guarantee] = GUARANTEES.indexOf(fill.guarantee);
+  view.setUint16(AT.tagsLength, tags.length);
+  record.set(fill.stamp, AT.stamp);
+  view.setBigUint64(AT.version, fill.version);
+  view.setBigUint64(AT.asOf, fill.asOf);
+  if (value.state === 'value') record.set(value.etag, AT.etag);
+  view.setUint32(AT.bodyLength, body.length);
+  record.set(tags, HEADER_BYTES);
+  record.set(body, HEADER_BYTES + tags.length);
+  return record;
 }
 
 /** The value in a record; undefined where there is none: a bare lease or fence, another format, or foreign bytes. */
@@ -145,6 +152,11 @@ function u32At(bytes: Uint8Array, at: number): number {
   return (
     (bytes[at] ?? 0) * 0x1000000 + (((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0))
   );
+}
+
+function setTime(view: DataView, at: number, ms: number): void {
+  view.setUint32(at, Math.floor(ms / 0x100000000));
+  view.setUint32(at + 4, ms % 0x100000000);
 }
 
 function timeAt(bytes: Uint8Array, at: number): number {

@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { u64 } from '../core/bytes.ts';
+import { concat, u64 } from '../core/bytes.ts';
 import type {
   FillReply,
   FillRequest,
@@ -33,6 +33,7 @@ import queryBump from './lua/query-bump.lua';
 import queryCapture from './lua/query-capture.lua';
 import queryChange from './lua/query-change.lua';
 import queryHot from './lua/query-hot.lua';
+import record from './lua/record.lua';
 import release from './lua/release.lua';
 import seed from './lua/seed.lua';
 import sessionCreate from './lua/session-create.lua';
@@ -53,6 +54,8 @@ interface Text {
 }
 
 interface Script extends Text {
+  /** Without what it begins with. */
+  readonly body: string;
   /** How many ARGV it takes; undefined: it varies. */
   readonly args: number | undefined;
 }
@@ -63,6 +66,9 @@ interface Evaluating {
   evalshaBuffer(sha: string, keys: number, ...args: Arguments): Promise<unknown>;
 }
 
+/** What scripts on a record begin with. */
+const RECORD = bare(record);
+
 /** Every script has one key. */
 export const SCRIPTS = {
   advance: script(advance, 2),
@@ -70,17 +76,17 @@ export const SCRIPTS = {
   'audit-take': script(auditTake, 1),
   bump: script(bump, 3),
   close: script(close, 1),
-  fill: script(fill, 7),
+  fill: onRecord(fill, 1),
   generations: script(generations, undefined),
-  invalidate: script(invalidate, 7),
-  lease: script(lease, 4),
+  invalidate: onRecord(invalidate, 6),
+  lease: onRecord(lease, 4),
   purge: script(purge, undefined),
   'query-admit': script(queryAdmit, undefined),
   'query-bump': script(queryBump, undefined),
   'query-capture': script(queryCapture, undefined),
   'query-change': script(queryChange, undefined),
   'query-hot': script(queryHot, 3),
-  release: script(release, 1),
+  release: onRecord(release, 1),
   seed: script(seed, 2),
   'session-create': script(sessionCreate, 5),
   'session-end': script(sessionEnd, 3),
@@ -88,7 +94,7 @@ export const SCRIPTS = {
   'session-read': script(sessionRead, 2),
   'session-swap': script(sessionSwap, 4),
   'session-unlist': script(sessionUnlist, 2),
-  soften: script(soften, 1),
+  soften: onRecord(soften, 1),
   'warm-step': script(warmStep, 4),
   'warm-turn': script(warmTurn, undefined),
   watermark: script(watermark, 2),
@@ -123,12 +129,7 @@ export function createScripts(connection: RedisConnection) {
       most: MOST_TOGETHER,
       fits: () => true,
       async send(keys, requests) {
-        const args = requests.flatMap((request) => {
-          const { token, identity, value, softMs, hardMs, begunAt } = request;
-          const state = value.state === 'value' ? 1 : 2;
-          const begun = begunAt === undefined ? '' : Math.floor(begunAt);
-          return [bin(token), bin(identity), state, Math.round(softMs), ms(hardMs), bin(encodeFill(request)), begun];
-        });
+        const args = requests.map((request) => bin(encodeFill(request)));
         return picks(FILL_REPLIES, await run(keys.length === 1 ? SCRIPTS.fill : MANY.fill, keys, args));
       },
     }),
@@ -144,10 +145,9 @@ export function createScripts(connection: RedisConnection) {
         a.fenceMs === b.fenceMs,
       async send(keys, requests) {
         const [{ identity, stamp, own, leaseMs, fenceMs }] = requests;
-        const ofKeys = requests.flatMap(({ version, token }) => [
-          version === undefined ? '' : bin(u64(version)),
-          bin(token),
-        ]);
+        const ofKeys = requests.map(({ version, token }) =>
+          bin(version === undefined ? token : concat(token, u64(version))),
+        );
         const args = [bin(identity), bin(stamp), own, ms(leaseMs), ms(fenceMs), ...ofKeys];
         const called = keys.length === 1 ? SCRIPTS.invalidate : MANY.invalidate;
         return picks(INVALIDATE_REPLIES, await run(called, keys, args));
@@ -245,20 +245,18 @@ export function createRunner(connection: RedisConnection) {
 type Arguments = readonly (string | number | Buffer)[];
 
 /**
- * The same script for many keys in one call, one after the other, at one time. ARGV holds the first `shared` arguments once, then the
+ * The same script for many keys in one call, one after the other. ARGV holds the first `shared` arguments once, then the
  * others of each key; the reply is a list.
  */
-function forMany({ lua }: Script, shared: number): Text {
-  const one = lua.trimEnd().replaceAll("redis.call('TIME')", 'TIME');
-  return textOf(`local TIME = redis.call('TIME')
-local function one(KEYS, ARGV)
-${one}
+function forMany({ body }: Script, shared: number): Text {
+  return textOf(`${RECORD}local function one(KEYS, ARGV)
+${body.trimEnd()}
 end
-local own, out = (#ARGV - ${shared}) / #KEYS, {}
+local own, key, args, out = (#ARGV - ${shared}) / #KEYS, {}, { unpack(ARGV, 1, ${shared}) }, {}
 for i = 1, #KEYS do
-  local args = { unpack(ARGV, 1, ${shared}) }
+  key[1] = KEYS[i]
   for n = 1, own do args[${shared} + n] = ARGV[${shared} + (i - 1) * own + n] end
-  out[i] = one({ KEYS[i] }, args)
+  out[i] = one(key, args)
 end
 return out
 `);
@@ -268,10 +266,19 @@ function textOf(lua: string): Text {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
-/** Redis does not need the comments, which are a third of the text. */
 function script(source: string, args: number | undefined): Script {
-  const lua = source.replace(/^--.*\n/gm, '');
-  return { ...textOf(lua), args };
+  const body = bare(source);
+  return { ...textOf(body), body, args };
+}
+
+function onRecord(source: string, args: number): Script {
+  const body = bare(source);
+  return { ...textOf(`${RECORD}${body}`), body, args };
+}
+
+/** Redis does not need the comments, which are a third of the text. */
+function bare(source: string): string {
+  return source.replace(/^--.*\n/gm, '');
 }
 
 export function bin(bytes: Uint8Array): Buffer {

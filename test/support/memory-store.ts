@@ -22,11 +22,11 @@ import {
   decodeControl,
   decodeEntry,
   type Entry,
-  encodeFill,
   FORMAT,
   hasStamp,
   versionOf,
 } from '../../src/core/record.ts';
+import { tailOf } from './record.ts';
 
 const NONE = new Uint8Array(8);
 const CLOSED_MS = 86_400_000;
@@ -177,7 +177,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     const times = [begunAt, now() + request.softMs, now() + request.hardMs].map((ms) => u64(BigInt(Math.round(ms))));
     const head = bare(request.identity, fence, NONE, 0);
     head[2] = request.value.state === 'value' ? 1 : 2;
-    put(key, concat(head, ...times, encodeFill(request)), Math.max(request.hardMs, fence === 0n ? 0 : ttl(key)));
+    put(key, concat(head, ...times, tailOf(request)), Math.max(request.hardMs, fence === 0n ? 0 : ttl(key)));
     return 'stored';
   }
 

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WarmfeedError } from '../../src/core/errors.ts';
 import type { ReadAnswer } from '../../src/core/read/read.ts';
-import { encodeFill } from '../../src/core/record.ts';
 import {
   answerBatch,
   answerError,
@@ -13,6 +12,7 @@ import {
   segmentsAfter,
 } from '../../src/functions/http.ts';
 import { cacheStatusOf } from '../support/cache-status.ts';
+import { tailOf } from '../support/record.ts';
 
 const request = (headers: Record<string, string> = {}, method = 'GET', url = 'http://h/api/entities/widget/eu/w1') =>
   new HttpRequest({ method, url, headers });
@@ -28,7 +28,7 @@ const ETAG = '"AQIDBAUGBwgJCgsM"';
 
 const cached = (over: object = {}, entryOver: object = {}): ReadAnswer => {
   const value = { state: 'value', body, etag, tags: ['region:eu', 'kind:ä,%'] } as const;
-  const tail = encodeFill({ guarantee: 'watermarked', stamp: new Uint8Array(16), version: 7n, asOf: 7n, value });
+  const tail = tailOf({ guarantee: 'watermarked', stamp: new Uint8Array(16), version: 7n, asOf: 7n, value });
   const record = new Uint8Array([...new Uint8Array(60), ...tail]);
   const entry = {
     state: 'value',

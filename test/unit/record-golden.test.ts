@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { expect, test } from 'vitest';
 import { concat, hash64, hex, u64, utf8 } from '../../src/core/bytes.ts';
 import type { Representation } from '../../src/core/ports.ts';
-import { asOfOf, decodeControl, decodeEntry, encodeFill, etagOf, tagsOf, versionOf } from '../../src/core/record.ts';
+import { asOfOf, decodeControl, decodeEntry, etagOf, tagsOf, versionOf } from '../../src/core/record.ts';
+import { tailOf } from '../support/record.ts';
 
 const FOLDER = new URL('../golden/records/', import.meta.url);
 const NONE = new Uint8Array(8);
@@ -105,5 +106,5 @@ function build(
   const head = concat(new Uint8Array([0x57, 1, state, 0]), hash64('rid/0'), u64(2n ** 32n + 1n), token);
   const deadline = u64(token === NONE ? 0n : BigInt(FILLED));
   if (value === undefined) return concat(head, deadline);
-  return concat(head, deadline, ...[FILLED, SOFT, HARD].map((ms) => u64(BigInt(ms))), encodeFill({ ...fill, value }));
+  return concat(head, deadline, ...[FILLED, SOFT, HARD].map((ms) => u64(BigInt(ms))), tailOf({ ...fill, value }));
 }

@@ -7,7 +7,6 @@ import {
   BARE_BYTES,
   decodeControl,
   decodeEntry,
-  encodeFill,
   etagOf,
   HEADER_BYTES,
   hasIdentity,
@@ -15,6 +14,7 @@ import {
   tagsOf,
   versionOf,
 } from '../../src/core/record.ts';
+import { tailOf } from '../support/record.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const position = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -59,7 +59,7 @@ describe('record', () => {
   test('decodes what was encoded', () => {
     fc.assert(
       fc.property(heading, filling, (head, fill) => {
-        const record = encode(head, fill.value.state === 'value' ? 1 : 2, encodeFill(fill));
+        const record = encode(head, fill.value.state === 'value' ? 1 : 2, tailOf(fill));
         const entry = decodeEntry(record);
         if (entry === undefined) throw new Error('not decoded');
         const { filledAt, softAt, hardAt } = head;
@@ -79,7 +79,7 @@ describe('record', () => {
   test('a record cut or lengthened anywhere is no value', () => {
     fc.assert(
       fc.property(heading, filling, fc.nat(), (head, fill, cut) => {
-        const record = encode(head, 1, encodeFill(fill));
+        const record = encode(head, 1, tailOf(fill));
         expect(decodeEntry(record.subarray(0, cut % record.length))).toBeUndefined();
         expect(decodeEntry(concat(record, utf8('!')))).toBeUndefined();
       }),
@@ -102,7 +102,7 @@ describe('record', () => {
   });
 
   test('sizes', () => {
-    const part = encodeFill({
+    const part = tailOf({
       guarantee: 'leased',
       stamp: new Uint8Array(16),
       version: 1n,
@@ -115,7 +115,7 @@ describe('record', () => {
   test('another stamp or identity is told apart by its last byte', () => {
     fc.assert(
       fc.property(heading, filling, (head, fill) => {
-        const entry = decodeEntry(encode(head, 1, encodeFill(fill)));
+        const entry = decodeEntry(encode(head, 1, tailOf(fill)));
         expect(entry && [hasStamp(entry, flip(fill.stamp)), hasIdentity(entry, flip(head.identity))]).toEqual([
           false,
           false,
