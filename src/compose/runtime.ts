@@ -1,6 +1,6 @@
 // Time and randomness of the process, for the core's ports.
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Entropy } from '../core/ports.ts';
 import type { SessionEntropy } from '../core/session/session-ports.ts';
@@ -11,18 +11,23 @@ export const clock: Clock = {
   deadline: (ms) => AbortSignal.timeout(ms),
 };
 
+const TOKEN_BYTES = 8;
 let tokens = randomBytes(0);
+let nextToken = 0;
 
 export const entropy: Entropy = {
   random: () => Math.random(),
   token: () => {
     // By the thousand: a change batch needs one for each key.
-    if (tokens.length === 0) tokens = randomBytes(8 * 1024);
-    const token = tokens.subarray(0, 8);
-    tokens = tokens.subarray(8);
-    return token;
+    if (nextToken === tokens.length) {
+      tokens = randomBytes(1024 * TOKEN_BYTES);
+      nextToken = 0;
+    }
+    nextToken += TOKEN_BYTES;
+    return tokens.subarray(nextToken - TOKEN_BYTES, nextToken);
   },
-  digest: (bytes) => createHash('sha256').update(bytes).digest().subarray(0, 12),
+  // As text: a third of the time that bytes take.
+  digest: (bytes) => Buffer.from(hash('sha256', bytes, 'binary').slice(0, 12), 'latin1'),
 };
 
 export const sessionEntropy: SessionEntropy = {

@@ -3,16 +3,48 @@
 const FNV_OFFSET = 0xcbf29ce484222325n;
 const FNV_PRIME = 0x100000001b3n;
 const MASK = 0xffffffffffffffffn;
+/** Of UTF-8 for a unit of UTF-16. */
+const MOST_BYTES = 3;
+const POOL_BYTES = 65_536;
+/** What is longer is not worth holding the others of its pool for. */
+const POOLED_BYTES = 8192;
 const encoder = new TextEncoder();
+let pool = new Uint8Array(POOL_BYTES);
+let used = 0;
 
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  const most = text.length * MOST_BYTES;
+  if (most > POOLED_BYTES) return encoder.encode(text);
+  const { written } = encoder.encodeInto(text, room(most));
+  used += written;
+  return pool.subarray(used - written, used);
+}
+
+/** Bytes to be written, all 0. Short ones are parts of one allocation, which would be most of what they cost. */
+export function zeros(length: number): Uint8Array {
+  if (length > POOLED_BYTES) return new Uint8Array(length);
+  const part = room(length);
+  used += length;
+  return part;
+}
+
+function room(length: number): Uint8Array {
+  if (used + length > POOL_BYTES) {
+    pool = new Uint8Array(POOL_BYTES);
+    used = 0;
+  }
+  return pool.subarray(used, used + length);
+}
+
+/** Whether a text has at most so many bytes of UTF-8. */
+export function fitsUtf8(text: string, most: number): boolean {
+  return text.length * MOST_BYTES <= most || utf8(text).length <= most;
 }
 
 /** 64-bit FNV-1a of a text as 8 bytes, big-endian: identity only, never security. */
 export function hash64(text: string): Uint8Array {
   let hash = FNV_OFFSET;
-  for (const byte of encoder.encode(text)) hash = ((hash ^ BigInt(byte)) * FNV_PRIME) & MASK;
+  for (const byte of utf8(text)) hash = ((hash ^ BigInt(byte)) * FNV_PRIME) & MASK;
   return u64(hash);
 }
 

@@ -1,7 +1,7 @@
 // What an entity is to the core, and how a document becomes the bytes that are cached and served.
 // A fill from a read and a refresh from a change pass through here alike, so they give identical bytes.
 
-import { utf8 } from './bytes.ts';
+import { fitsUtf8, utf8 } from './bytes.ts';
 import { messageOf, WarmfeedError } from './errors.ts';
 import type { KeyColumn } from './key.ts';
 import type { Document, Entropy, Representation, Source } from './ports.ts';
@@ -61,7 +61,7 @@ export function represent(entity: Entity, document: Document | undefined, digest
     if (text === undefined) throw new TypeError('select returned nothing');
     const body = utf8(text);
     const tags = entity.tags(document).map(checkedTag);
-    if (utf8(tags.join('\n')).length > MAX_TAG_BYTES) throw new TypeError(`tags exceed ${MAX_TAG_BYTES} bytes`);
+    if (!fitsUtf8(tags.join('\n'), MAX_TAG_BYTES)) throw new TypeError(`tags exceed ${MAX_TAG_BYTES} bytes`);
     return {
       value: { state: 'value', body, etag: digest(body), tags },
       cacheable: body.length <= entity.maxBytes,

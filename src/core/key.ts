@@ -1,7 +1,7 @@
 // Keys: typed, parsed from URL segments, printed in one canonical, injective form. The only place that knows
 // the grammar of Redis keys (documented in docs/record.md).
 
-import { utf8 } from './bytes.ts';
+import { fitsUtf8 } from './bytes.ts';
 import { WarmfeedError } from './errors.ts';
 import { canonical, KEY_TYPES, type KeyType } from './key-type.ts';
 
@@ -94,7 +94,7 @@ function checkedPart(column: KeyColumn, value: KeyPart): KeyPart {
   if (value === '' && column.type === 'text') throw badKey(`segment {${column.name}} is empty`);
   if (!value.isWellFormed()) throw badKey(`segment {${column.name}} is not Unicode`);
   if (CONTROL.test(value)) throw badKey(`segment {${column.name}} has a control character`);
-  if (utf8(value).length > column.maxBytes) {
+  if (!fitsUtf8(value, column.maxBytes)) {
     throw badKey(`segment {${column.name}} is longer than ${column.maxBytes} bytes`);
   }
   return value;

@@ -1,7 +1,7 @@
 // The record: one Redis string per item, a fixed binary header, then tags and body. The byte table is in
 // docs/record.md. The first 60 bytes belong to the scripts (state, fence, lease, times), the rest to the filler.
 
-import { equalAt, utf8 } from './bytes.ts';
+import { equalAt, utf8, zeros } from './bytes.ts';
 import type { FillRequest, Guarantee, Position, Stamp } from './ports.ts';
 
 export const FORMAT = 1;
@@ -65,8 +65,8 @@ export function encodeFill(fill: FillRequest): Uint8Array {
   const { value } = fill;
   const body = value.state === 'value' ? value.body : NOTHING;
   const tags = value.state === 'value' && value.tags.length > 0 ? utf8(value.tags.join('\n')) : NOTHING;
-  const record = new Uint8Array(HEADER_BYTES + tags.length + body.length);
-  const view = new DataView(record.buffer);
+  const record = zeros(HEADER_BYTES + tags.length + body.length);
+  const view = new DataView(record.buffer, record.byteOffset);
   record[AT.magic] = MAGIC;
   record[AT.format] = FORMAT;
   record[AT.state] = value.state === 'value' ? 1 : 2;

@@ -25,7 +25,7 @@ export interface Fill<H extends Held> {
   readonly held: H;
   readonly document: Document | undefined;
   /** What the document is to the cache, where it is known already. */
-  readonly represented?: Represented;
+  readonly represented?: Represented | undefined;
   readonly version: Position;
   readonly asOf: Position;
   readonly expiresAt?: number | undefined;
@@ -40,7 +40,8 @@ export interface FillReport<H extends Held> {
   readonly invalid: readonly { readonly held: H; readonly error: unknown }[];
 }
 
-const WINDOW_BYTES = 4 * 1024 * 1024;
+/** How much is made ready or under way at a time. */
+export const WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** @param by what the fills are for */
 export function createFiller(deps: FillerDeps, by: 'read' | 'change' = 'change') {

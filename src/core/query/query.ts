@@ -1,7 +1,7 @@
 // What a named query is to the core: declared text, typed parameters, the entity that its rows are items of, and the
 // tags by which a change finds it (protocol D).
 
-import { hash64, hex, utf8 } from '../bytes.ts';
+import { fitsUtf8, hash64, hex, utf8 } from '../bytes.ts';
 import { checkedTag, type Entity, type EntityHttp, type Kept, MAX_TAG_BYTES, type Represented } from '../entity.ts';
 import { messageOf, WarmfeedError } from '../errors.ts';
 import type { Key, KeyColumn } from '../key.ts';
@@ -107,5 +107,5 @@ export function representRows(query: Query, key: Key, read: QueryRead, digest: E
 function tagsOfResult(query: Query, key: Key): readonly string[] {
   const tags = dependenciesOf(query, key).flatMap((dependency) => dependency.tags);
   const own = [...new Set(tags)].filter((tag) => tag !== ANY);
-  return utf8(own.join('\n')).length > MAX_TAG_BYTES ? [] : own;
+  return fitsUtf8(own.join('\n'), MAX_TAG_BYTES) ? own : [];
 }

@@ -2,9 +2,10 @@
 // behind the watermark or the watermark is to be seeded (protocol B).
 
 import { hash64 } from '../bytes.ts';
+import { type Represented, represent } from '../entity.ts';
 import { keyText, type RedisKeys } from '../key.ts';
 import type { Clock, DeadLetter, FillOutcome, Partition, Position, Source, SourceRead, Watermark } from '../ports.ts';
-import { createFiller, type Fill, type FillerDeps } from '../protocol/fill.ts';
+import { createFiller, type Fill, type FillerDeps, WINDOW_BYTES } from '../protocol/fill.ts';
 import type { Snapshot } from '../protocol/generations.ts';
 import { admit, floorAt, isSeedable, seed } from '../protocol/watermark.ts';
 import { letterOf, type Work } from './page.ts';
@@ -25,7 +26,11 @@ export interface PagePosition {
   readonly watermark: Watermark;
   /** Read already, and need not be read again. */
   readonly answers: Answers;
+  readonly prepared: Prepared;
 }
+
+/** What the page's own documents are to the cache. */
+export type Prepared = ReadonlyMap<Work, Represented>;
 
 /** By the text of the key: what was read after the leases were taken. */
 export type Answers = ReadonlyMap<string, SourceRead>;
@@ -37,8 +42,27 @@ export interface RefreshReport {
 }
 
 export function createRefresh(deps: RefreshDeps) {
-  const { source, generations, observe, options } = deps;
+  const { source, generations, entropy, observe, options } = deps;
   const fillAll = createFiller(deps);
+
+  /** To be called while Redis is busy with the page: it is likely that all of this will be filled. */
+  function prepare(works: readonly Work[]): Prepared {
+    const prepared = new Map<Work, Represented>();
+    if (source.changesHold === 'keys') return prepared;
+    let bytes = 0;
+    for (const work of works) {
+      if (work.own !== 'always') continue;
+      try {
+        const represented = represent(work.entity, work.change.document, entropy.digest);
+        prepared.set(work, represented);
+        bytes += represented.value.state === 'value' ? represented.value.body.length : 0;
+      } catch {
+        // Tried again, and told, if it is to be filled.
+      }
+      if (bytes >= WINDOW_BYTES) break;
+    }
+    return prepared;
+  }
 
   async function refresh(held: readonly Work[], page: PagePosition): Promise<RefreshReport> {
     const { fills, reread } = await choose(held, page);
@@ -66,9 +90,11 @@ export function createRefresh(deps: RefreshDeps) {
       return { fills: [], reread: 0 };
     }
     const identity = hash64(partition.id);
+    const { guarantee } = admission;
     const fills = held.map((work): Fill<Work> => {
       const { document, version, expiresAt } = work.change;
-      return { held: work, document, version, asOf: highest, expiresAt, guarantee: admission.guarantee, identity };
+      const represented = page.prepared.get(work);
+      return { held: work, document, represented, version, asOf: highest, expiresAt, guarantee, identity };
     });
     return { fills, reread: 0 };
   }
@@ -117,7 +143,7 @@ export function createRefresh(deps: RefreshDeps) {
     return [];
   }
 
-  return refresh;
+  return { prepare, refresh };
 }
 
 /** The lowest as-of: the watermark that lets all of the answers be filled. */

@@ -31,7 +31,7 @@ export interface PageOrigin {
 
 export function createSync(deps: SyncDeps) {
   const { source, store, keys, generations, observe, options } = deps;
-  const refresh = createRefresh(deps);
+  const { prepare, refresh } = createRefresh(deps);
 
   /**
    * Applies one page: all items come from one page of one partition's feed, oldest first.
@@ -97,12 +97,11 @@ export function createSync(deps: SyncDeps) {
         fenceMs: options.fenceMs,
       }),
     );
-    if (!store.ordered) await allSettled(invalidations);
     const generation = generations.ofSource(source.name, snapshot);
-    const [watermark, replies] = await allSettled([
-      store.watermark(watermarkKey, generation),
-      allSettled(invalidations),
-    ]);
+    const ask = () => store.watermark(watermarkKey, generation);
+    const asked = store.ordered ? ask() : allSettled(invalidations).then(ask);
+    const prepared = prepare(works);
+    const [watermark, replies] = await allSettled([asked, allSettled(invalidations)]);
     const answers = await tellQueries(works, partition, watermark);
     const held = works.filter((_, i) => replies[i] === 'leased');
     const ignored = replies.filter((reply) => reply === 'ignored').length;
@@ -112,7 +111,8 @@ export function createSync(deps: SyncDeps) {
       observe({ kind: 'healed', source: source.name });
     }
     if (held.length === 0) return { ...NOTHING, ignored };
-    return { ...(await refresh(held, { partition, highest, snapshot, watermark, answers })), ignored };
+    const at = { partition, highest, snapshot, watermark, answers, prepared };
+    return { ...(await refresh(held, at)), ignored };
   }
 
   /**
