@@ -46,6 +46,8 @@ export function createBenchApp(url: string, source: Source = sourceOf(documentOf
   const deps = { store, keys, generations, clock, entropy, observe: () => undefined, options };
   const reader = createReader({ ...deps, reloads: (work) => work(AbortSignal.timeout(1000)) });
   return {
+    connection,
+    deps,
     client: connection.client,
     keys,
     entity,

@@ -14,7 +14,7 @@ const AT_ONCE = 1000;
 const TTL_MS = 3_600_000;
 
 export async function growth(context: Context): Promise<Figure[]> {
-  const counts = context.isQuick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000];
+  const counts = [10_000, 100_000, 1_000_000, 10_000_000].filter((count) => count <= context.mostRecords);
   const app = createBenchApp(context.redis, sourceOf(documentOf(BODY)), 'growth');
   const client = new Redis(context.redis, { enableAutoPipelining: true });
   await client.flushall();

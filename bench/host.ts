@@ -44,9 +44,14 @@ export async function startBenchHost(root: string, settings: Readonly<Record<str
   return { url, child, cpuUs };
 }
 
-/** Until `found` answers true, asked every `everyMs`. @throws after a minute */
-export async function until(what: string, found: () => Promise<boolean>, everyMs = 100): Promise<void> {
-  const end = performance.now() + 60_000;
+/** Until `found` answers true, asked every `everyMs`. @throws after `mostMs` */
+export async function until(
+  what: string,
+  found: () => Promise<boolean>,
+  everyMs = 100,
+  mostMs = 60_000,
+): Promise<void> {
+  const end = performance.now() + mostMs;
   while (!(await found())) {
     if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, everyMs));

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startRedis } from '../local/services/redis.ts';
+import { backlog } from './backlog.ts';
 import { changes } from './changes.ts';
 import type { Context } from './context.ts';
 import { writeDocs } from './docs.ts';
@@ -14,6 +15,7 @@ import { http } from './http.ts';
 import { lag } from './lag.ts';
 import { machine } from './machine.ts';
 import { peers } from './peers.ts';
+import { queries } from './queries.ts';
 import { type Figure, print, type Report, type Section } from './report.ts';
 import { stampede } from './stampede.ts';
 import { startup } from './startup.ts';
@@ -31,6 +33,8 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   startup: { title: 'Start-up', run: startup },
   changes: { title: 'Pages of changes, refreshed', run: changes },
   lag: { title: 'From commit to visible, local stack', run: lag },
+  backlog: { title: 'An hour of changes to catch up with', run: backlog },
+  queries: { title: 'Results of queries', run: queries },
   growth: { title: 'More records', run: growth },
   warm: { title: 'A first start', run: firstStart },
   peers: { title: 'A hit, against other caches on the same Redis', run: peers },
@@ -40,6 +44,7 @@ const HELP = `npm run bench -- [options]
 Measures against bare Redis, peers and the goals; some minutes.
   --quick        fewer and shorter rounds: a minute or two
   --only a,b     of ${Object.keys(MEASUREMENTS).join(', ')}
+  --records N    how many records growth goes up to: 1000000; ten million need 4 GB
   --json FILE    also writes the figures there
   --docs         also puts the tables and plots into docs/performance.md
   --help         this
@@ -49,6 +54,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    records: { type: 'string' },
     json: { type: 'string' },
     docs: { type: 'boolean', default: false },
     help: { type: 'boolean' },
@@ -98,6 +104,7 @@ function contextOf(name: string, folder: string, redis: string): Context {
     redis,
     folder,
     isQuick: values.quick,
+    mostRecords: Number(values.records ?? (values.quick ? 100_000 : 1_000_000)),
     rounds: values.quick ? 5 : 15,
     progress: (text) => void (process.stderr.isTTY && process.stderr.write(`\r\u001B[K${name}: ${text}`)),
   };

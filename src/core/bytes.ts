@@ -1,8 +1,5 @@
 // Fixed-width bytes: what records, scripts and comparisons are made of.
 
-const FNV_OFFSET = 0xcbf29ce484222325n;
-const FNV_PRIME = 0x100000001b3n;
-const MASK = 0xffffffffffffffffn;
 /** Of UTF-8 for a unit of UTF-16. */
 const MOST_BYTES = 3;
 const POOL_BYTES = 65_536;
@@ -41,11 +38,21 @@ export function fitsUtf8(text: string, most: number): boolean {
   return text.length * MOST_BYTES <= most || utf8(text).length <= most;
 }
 
-/** 64-bit FNV-1a of a text as 8 bytes, big-endian: identity only, never security. */
+/**
+ * 64-bit FNV-1a of a text as 8 bytes, big-endian: identity only, never security. In four parts of 16 bits, whose products
+ * with the prime 2 ** 40 + 0x1b3 are exact: a bigint would be most of the time of a hit of a query.
+ */
 export function hash64(text: string): Uint8Array {
-  let hash = FNV_OFFSET;
-  for (const byte of utf8(text)) hash = ((hash ^ BigInt(byte)) * FNV_PRIME) & MASK;
-  return u64(hash);
+  let [a, b, c, d] = [0xcbf2, 0x9ce4, 0x8422, 0x2325];
+  for (const byte of utf8(text)) {
+    d ^= byte;
+    const low = d * 0x1b3;
+    const second = c * 0x1b3 + (low >>> 16);
+    const third = b * 0x1b3 + (d << 8) + (second >>> 16);
+    a = (a * 0x1b3 + (c << 8) + (third >>> 16)) & 0xffff;
+    [b, c, d] = [third & 0xffff, second & 0xffff, low & 0xffff];
+  }
+  return Uint8Array.of(a >> 8, a, b >> 8, b, c >> 8, c, d >> 8, d);
 }
 
 /** An unsigned 64-bit number as 8 bytes, big-endian, so that scripts compare it in two exact halves. */

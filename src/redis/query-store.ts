@@ -4,7 +4,10 @@ import type { Capture, QueryStore } from '../core/query/query-ports.ts';
 import type { RedisConnection } from './connection.ts';
 import { createRunner, ms, nonce, SCRIPTS, texts } from './scripts.ts';
 import { createCall } from './store.ts';
+import { createOutbox, createTogether } from './together.ts';
 
+/** Of one reply. */
+const MOST_TOGETHER = 64;
 const HOT_MOST = 200;
 const HOT_MS = 300_000;
 /** Of no index: equal to no entry's. */
@@ -21,11 +24,7 @@ export function createQueryStore(connection: RedisConnection): QueryStore {
       return { incarnation, seq, marks: [incarnation, ...marks].join('|') };
     },
 
-    async marks(index, tags) {
-      const fields = ['inc', ...tags.map((tag) => `g:${tag}`)];
-      const [incarnation, ...found] = await call(() => connection.send(index, (node) => node.hmget(index, ...fields)));
-      return incarnation ? [incarnation, ...found.map((mark) => mark ?? '0')].join('|') : NO_INDEX;
-    },
+    marks: createMarks((index, fields) => call(() => connection.send(index, (node) => node.hmget(index, ...fields)))),
 
     async change(index, changes, mostFields) {
       const args = changes.flatMap(({ item, tags }) => [item, tags.length, ...tags]);
@@ -51,5 +50,29 @@ export function createQueryStore(connection: RedisConnection): QueryStore {
     },
 
     hot: (list) => call(() => connection.send(list, (node) => node.zrevrange(list, 0, -1))),
+  };
+}
+
+type ReadFields = (index: string, fields: readonly string[]) => Promise<readonly (string | null)[]>;
+
+/** Of the reads of one tick, those of an index go out as one. */
+function createMarks(read: ReadFields): QueryStore['marks'] {
+  const ofIndex = new Map<string, (index: string, tags: readonly string[]) => Promise<string>>();
+
+  async function send([index = '']: readonly string[], requests: readonly (readonly string[])[]) {
+    const tags = [...new Set(requests.flat())];
+    const [incarnation, ...found] = await read(index, ['inc', ...tags.map((tag) => `g:${tag}`)]);
+    if (!incarnation) return requests.map(() => NO_INDEX);
+    const marks = new Map(tags.map((tag, i) => [tag, found[i] ?? '0']));
+    return requests.map((asked) => [incarnation, ...asked.map((tag) => marks.get(tag))].join('|'));
+  }
+
+  return (index, tags) => {
+    let marks = ofIndex.get(index);
+    if (marks === undefined) {
+      marks = createTogether(createOutbox(), { most: MOST_TOGETHER, fits: () => true, send });
+      ofIndex.set(index, marks);
+    }
+    return marks(index, tags);
   };
 }
