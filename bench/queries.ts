@@ -104,10 +104,15 @@ function listing(): Lister {
   return Object.assign(source, { query });
 }
 
+/** An item is `list-row`, and has its list as its tag. */
+function tagsOf(document: object): string[] {
+  return [`list:${String((document as { id?: unknown }).id).split('-')[0]}`];
+}
+
+const reloads = <T>(work: (signal: AbortSignal) => Promise<T>) => work(AbortSignal.timeout(10_000));
+
 function withQueries({ connection, deps, entity: plain }: BenchApp, source: Source) {
-  // An item is `list-row`, and has its list as its tag.
-  const tags = (document: object) => [`list:${String((document as { id?: unknown }).id).split('-')[0]}`];
-  const entity = { ...plain, source, tags };
+  const entity = { ...plain, source, tags: tagsOf };
   const query: Query = {
     name: 'query/list',
     title: 'list',
@@ -131,7 +136,6 @@ function withQueries({ connection, deps, entity: plain }: BenchApp, source: Sour
     http: entity.http,
   };
   const store = createQueryStore(connection);
-  const reloads = <T>(work: (signal: AbortSignal) => Promise<T>) => work(AbortSignal.timeout(10_000));
   const reader = createQueryReader({ ...deps, queries: store, reloads });
   const hot = createHotRefresh({ ...deps, store, queries: [query], refresh: reader.refresh });
   const changes = createQueryChanges({ ...deps, store, queries: [query], hot, mostFields: MOST_FIELDS });
