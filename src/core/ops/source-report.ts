@@ -3,10 +3,10 @@
 import type { RedisKeys } from '../key.ts';
 import type { Pauses } from '../sync/pauses.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { iso, shownWatermark } from './explain.ts';
 import type { FailureNotes } from './failure-notes.ts';
 import type { OpsStore } from './ops-ports.ts';
 import type { PartitionNotes } from './partition-notes.ts';
+import { iso, shownWatermark } from './shown.ts';
 import { addTo, LAG_BOUNDS_MS, MOST_MINUTES, quantile, type Stats, zeros } from './stats.ts';
 
 export interface ReportedSource {

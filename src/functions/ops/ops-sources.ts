@@ -3,7 +3,7 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { auditReport } from '../../core/audit/audit-report.ts';
 import { WarmfeedError } from '../../core/errors.ts';
-import { iso } from '../../core/ops/explain.ts';
+import { iso } from '../../core/ops/shown.ts';
 import type { SourceReport } from '../../core/ops/source-report.ts';
 import {
   addTo,
