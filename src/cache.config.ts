@@ -26,6 +26,18 @@ export default defineCache({
       onChange: 'refresh',
       deletedWhen: (doc) => doc.deleted === true,
       select: (doc) => omit(doc, ['internalNotes']),
+      schema: {
+        type: 'object',
+        properties: {
+          id: { type: 'string' },
+          type: { const: 'airport' },
+          country: { type: 'string' },
+          name: { type: 'string' },
+          city: { type: ['string', 'null'] },
+        },
+        required: ['id', 'type', 'country'],
+        examples: [{ id: 'CDG', type: 'airport', country: 'FR', name: 'Charles de Gaulle', city: 'Paris' }],
+      },
       tags: (doc) => [`country:${doc.country}`],
       maxBytes: '512kb',
     }),

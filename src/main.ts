@@ -20,6 +20,7 @@ import { longestLife } from './core/read/policy.ts';
 import { createReader } from './core/read/read.ts';
 import { createManyReader } from './core/read/read-many.ts';
 import type { OnRead } from './core/read/read-outcome.ts';
+import type { OnSession } from './core/session/session-outcome.ts';
 import type { Sync } from './core/sync/sync.ts';
 import { registerBatch } from './functions/batch.ts';
 import { registerEntities } from './functions/entities.ts';
@@ -100,14 +101,18 @@ function start(config: ResolvedConfig): void {
   const reader = createReader({ ...deps, reloads });
 
   const manyReader = createManyReader({ ...deps, reader });
-  registerBatch({ entities, reader: manyReader });
   const clientDirectives = settings.WARMFEED_CLIENT_DIRECTIVES;
   const onRead: OnRead = (...read) => {
     telemetry.onRead(...read);
     notes.stats.onRead(...read);
   };
+  const onSession: OnSession = (...call) => {
+    telemetry.onSession(...call);
+    notes.stats.onSession(...call);
+  };
+  registerBatch({ entities, reader: manyReader, onRead });
   registerEntities({ entities, reader, clientDirectives, onRead });
-  const contentPart = startContent(content, { ...deps, reloads, clientDirectives });
+  const contentPart = startContent(content, { ...deps, reloads, clientDirectives, onRead });
   const queryPart = startQueries(queries, {
     ...deps,
     reloads,
@@ -123,6 +128,7 @@ function start(config: ResolvedConfig): void {
     clients,
     limits: guardLimits(settings),
     observe,
+    onSession,
   });
   registerOpenapi({
     entities,

@@ -35,6 +35,20 @@ var rules rule[] = [
     severity: 1
   }
   {
+    name: 'stale-found'
+    description: 'The auditor found an item stale and evicted it: something served what had been changed.'
+    query: 'customMetrics | where name == "warmfeed.audits" and tostring(customDimensions["verdict"]) == "stale" | summarize value = sum(valueSum) by bin(timestamp, 5m)'
+    threshold: 0
+    severity: 1
+  }
+  {
+    name: 'redis-failed-over'
+    description: 'Redis may have gone back in time: everything cached became old, and reads go to the database for a while.'
+    query: 'customMetrics | where name == "warmfeed.failovers" | summarize value = sum(valueSum) by bin(timestamp, 5m)'
+    threshold: 0
+    severity: 2
+  }
+  {
     name: 'dead-letters'
     description: 'Changes could not be handled: their keys were evicted, and they wait among the dead letters.'
     query: 'customMetrics | where name == "warmfeed.dead_letters" | summarize value = sum(valueSum) by bin(timestamp, 5m)'

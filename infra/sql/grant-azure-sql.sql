@@ -3,4 +3,3 @@
 CREATE USER [id-warmfeed] FROM EXTERNAL PROVIDER;
 ALTER ROLE db_datareader ADD MEMBER [id-warmfeed];
 GRANT VIEW CHANGE TRACKING ON SCHEMA::dbo TO [id-warmfeed];
-GRANT VIEW DATABASE STATE TO [id-warmfeed];

@@ -65,6 +65,7 @@ interface Stats {
     readonly refused: Readonly<Record<string, number>>;
   }[];
   readonly byEntity: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly sessions: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 export const stats = opsCommand({
@@ -80,7 +81,12 @@ export const stats = opsCommand({
         const rate = total === 0 ? '-' : `${(((reads['hit'] ?? 0) / total) * 100).toFixed(1)} %`;
         return [entity, rate, ...names.map((name) => reads[name] ?? 0)];
       });
-      return columns(['entity', 'hits', ...names], rows);
+      const calls = Object.entries(answer.sessions);
+      const outcomes = Object.keys(calls[0]?.[1] ?? {});
+      const ofSessions = calls.map(([call, counts]) => [call, ...outcomes.map((outcome) => counts[outcome] ?? 0)]);
+      const tables = [columns(['entity', 'hits', ...names], rows)];
+      if (calls.length > 0) tables.push(columns(['sessions', ...outcomes], ofSessions));
+      return tables.join('\n\n');
     });
     return 0;
   },

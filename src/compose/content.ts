@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.ts';
 import { createContentChanges } from '../core/content/content-changes.ts';
 import { createContentLoader } from '../core/content/content-load.ts';
 import { createReaderOf, type ReaderDeps } from '../core/read/read.ts';
+import type { OnRead } from '../core/read/read-outcome.ts';
 import { registerContent } from '../functions/content.ts';
 import { registerContentEvents } from '../functions/content-events.ts';
 import type { HealthCheck } from '../functions/health.ts';
@@ -35,6 +36,7 @@ export type OpenedContent = ReturnType<typeof openContent>;
 
 interface ContentDeps extends ReaderDeps {
   readonly clientDirectives: 'honour' | 'ignore';
+  readonly onRead: OnRead;
 }
 
 export function startContent(
@@ -43,7 +45,8 @@ export function startContent(
 ): { readonly checks: readonly HealthCheck[]; readonly drain: () => Promise<void> } {
   if (content === undefined) return { checks: [], drain: async () => undefined };
   const reader = createReaderOf(deps, { load: createContentLoader(deps) });
-  registerContent({ ...content, content, reader, clientDirectives: deps.clientDirectives });
+  const { clientDirectives, onRead } = deps;
+  registerContent({ ...content, content, reader, clientDirectives, onRead });
   if (content.events) registerContentEvents(createContentChanges(content, deps), content.container);
   return {
     checks: [{ name: 'content', check: () => content.source.check().then(() => undefined) }],

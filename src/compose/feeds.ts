@@ -1,7 +1,7 @@
 // Registers what follows the sources: a trigger for each container, a timer for each database of tables.
 
 import type { Settings } from '../config/settings.ts';
-import { iso } from '../core/ops/explain.ts';
+import { iso } from '../core/ops/shown.ts';
 import { createFeedWatch } from '../core/sync/feed-watch.ts';
 import type { Pauses } from '../core/sync/pauses.ts';
 import { createPoller } from '../core/sync/poll.ts';

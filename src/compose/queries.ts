@@ -16,9 +16,12 @@ import type { RedisConnection } from '../redis/connection.ts';
 import { createQueryStore } from '../redis/query-store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
+/** With what is known of its rows beforehand. */
+type OpenedQuery = Query & Pick<ResolvedQuery, 'schema' | 'select'>;
+
 /** The queries with their entities. The generations must know them. */
-export function openQueries({ queries }: ResolvedConfig, entities: readonly Entity[]): readonly Query[] {
-  return queries.map((resolved): Query => {
+export function openQueries({ queries }: ResolvedConfig, entities: readonly Entity[]): readonly OpenedQuery[] {
+  return queries.map((resolved): OpenedQuery => {
     const of = resolved.of.flatMap((name) => entities.filter((entity) => entity.name === name));
     const [first, ...others] = of as [Entity, ...Entity[]];
     const { source } = first;

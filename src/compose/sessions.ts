@@ -6,6 +6,7 @@ import type { RedisKeys } from '../core/key.ts';
 import type { Observe } from '../core/ports.ts';
 import { createSessions } from '../core/session/session.ts';
 import { createMirror } from '../core/session/session-mirror.ts';
+import type { OnSession } from '../core/session/session-outcome.ts';
 import type { HealthCheck } from '../functions/health.ts';
 import { registerSessions } from '../functions/sessions.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -22,11 +23,12 @@ interface SessionClients {
   readonly clients: CosmosClients;
   readonly limits: GuardLimits;
   readonly observe: Observe;
+  readonly onSession: OnSession;
 }
 
 export function startSessions(
   definition: ResolvedSessions | undefined,
-  { settings, keys, connection, clients, limits, observe }: SessionClients,
+  { settings, keys, connection, clients, limits, observe, onSession }: SessionClients,
 ): { readonly checks: readonly HealthCheck[]; readonly drain: () => Promise<void> } {
   if (definition === undefined) return { checks: [], drain: async () => undefined };
   const { life, maxBytes, subject, durable } = definition;
@@ -44,7 +46,7 @@ export function startSessions(
     subject: subject ?? (() => undefined),
     ...(copy && mirror && { durable: { copy, mirror: (name: string) => mirror.add(name) } }),
   });
-  registerSessions({ sessions, maxBytes, hasSubjects: subject !== undefined });
+  registerSessions({ sessions, maxBytes, hasSubjects: subject !== undefined, onSession });
   return {
     checks: copy === undefined ? [] : [{ name: copy.name, check: () => copy.check().then(() => undefined) }],
     drain: async () => {

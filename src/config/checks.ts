@@ -1,7 +1,7 @@
 // What the checks of every part of a configuration share: durations, connections, texts with settings in them.
 
 import type { EntityHttp } from '../core/entity.ts';
-import type { HttpOptions } from './define.ts';
+import type { HttpOptions, Schema } from './define.ts';
 import type { Environment } from './settings.ts';
 import { parseDuration } from './units.ts';
 
@@ -81,6 +81,23 @@ export function resolveText(path: string, text: unknown, environment: Environmen
     return value ?? '';
   });
   return missing === undefined ? resolved : report(path, `the app setting ${missing} is missing`);
+}
+
+export function resolveSchema(schema: unknown, report: Report): Schema | undefined {
+  if (schema === undefined) return undefined;
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return noSchema(report);
+  try {
+    const text = JSON.stringify(schema);
+    // What is referred to would not be there in the document that it becomes a part of.
+    if (text.includes('"$ref":')) return report('schema', 'must have no $ref');
+    return JSON.parse(text) as Schema;
+  } catch {
+    return noSchema(report);
+  }
+}
+
+function noSchema(report: Report): undefined {
+  return report('schema', "must be a JSON Schema such as { type: 'object' }");
 }
 
 export function resolveHttp(http: HttpOptions, report: Report): EntityHttp {

@@ -65,6 +65,9 @@ export interface HttpOptions {
   readonly public?: boolean;
 }
 
+/** Without references: it becomes a part of another document. */
+export type Schema = Readonly<Record<string, unknown>>;
+
 export interface EntityDefinition<T extends Document = Document> {
   readonly source: SourceDefinition;
   /** How long a value is fresh: for all, or by document. */
@@ -83,6 +86,8 @@ export interface EntityDefinition<T extends Document = Document> {
   readonly deletedWhen?: (document: T) => boolean;
   /** What is cached and served; gets the document without system properties. Default: all of it. */
   readonly select?: (document: T) => unknown;
+  /** JSON Schema of what is served, for the OpenAPI document alone: nothing is checked by it. Default: what the key tells. */
+  readonly schema?: Schema;
   /** Raise it when select, match or tags change their meaning: older records are then not used. Default 1. */
   readonly revision?: number;
   readonly tags?: (document: T) => readonly string[];
@@ -183,6 +188,8 @@ export interface QueryDefinition {
   readonly onChange?: 'refresh' | 'evict';
   /** What is served of a row. Default: the entity's `match`, `deletedWhen` and `select`. */
   readonly select?: (row: never) => unknown;
+  /** JSON Schema of a row as it is served, for the OpenAPI document alone. Default: its entity's, where rows are items. */
+  readonly schema?: Schema;
   /** Most rows; Cosmos DB goes on after them. Default 1000. */
   readonly limit?: number;
   /** Larger results are answered, never cached. Default `'1mb'`. */

@@ -6,8 +6,8 @@ import type { KeyColumn } from '../core/key.ts';
 import type { Document } from '../core/ports.ts';
 import type { QueryValues } from '../core/query/query.ts';
 import { FORMAT } from '../core/record.ts';
-import { duration, type Report, resolveHttp } from './checks.ts';
-import type { ParameterType, QueryDefinition } from './define.ts';
+import { duration, type Report, resolveHttp, resolveSchema } from './checks.ts';
+import type { ParameterType, QueryDefinition, Schema } from './define.ts';
 import { parseSize } from './units.ts';
 
 export interface ResolvedQuery {
@@ -20,6 +20,8 @@ export interface ResolvedQuery {
   readonly partition: ((values: QueryValues) => readonly (string | number | boolean | null)[]) | undefined;
   readonly isOfItems: boolean;
   readonly select: ((row: Document) => unknown) | undefined;
+  /** Of a row as it is served. */
+  readonly schema: Schema | undefined;
   readonly ttlMs: number;
   readonly staleForMs: number;
   readonly staleIfErrorMs: number;
@@ -31,7 +33,7 @@ export interface ResolvedQuery {
 }
 
 const OPTIONS =
-  'of text params tags anyChange partition ttl staleFor staleIfError onChange select limit maxBytes revision http'.split(
+  'of text params tags anyChange partition ttl staleFor staleIfError onChange select schema limit maxBytes revision http'.split(
     ' ',
   );
 const TYPES: readonly string[] = [
@@ -82,6 +84,7 @@ export function resolveQuery(
   const maxBytes =
     parseSize(definition.maxBytes ?? '1mb') ?? report('maxBytes', 'must be a size such as "512kb" or "2mb"');
   const http = resolveHttp(definition.http ?? {}, report);
+  const schema = resolveSchema(definition.schema, report);
   if (ttlMs === undefined || maxBytes === undefined) return undefined;
   const declared = [FORMAT, revision, of, definition.text, params, ttlMs, staleForMs, staleIfErrorMs, limit, maxBytes];
   return {
@@ -93,6 +96,7 @@ export function resolveQuery(
     partition: definition.partition,
     isOfItems: definition.anyChange !== true,
     select: definition.select as ((row: Document) => unknown) | undefined,
+    schema,
     ttlMs,
     staleForMs: staleForMs ?? 0,
     staleIfErrorMs: staleIfErrorMs ?? 0,

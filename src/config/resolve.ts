@@ -6,8 +6,8 @@ import type { Entity } from '../core/entity.ts';
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts';
 import type { Document } from '../core/ports.ts';
 import { FORMAT } from '../core/record.ts';
-import { duration, type Report, resolveHttp } from './checks.ts';
-import type { CacheDefinition, EntityDefinition } from './define.ts';
+import { duration, type Report, resolveHttp, resolveSchema } from './checks.ts';
+import type { CacheDefinition, EntityDefinition, Schema } from './define.ts';
 import { type ResolvedContent, resolveContent } from './resolve-content.ts';
 import { type ResolvedQuery, resolveQuery } from './resolve-queries.ts';
 import { type ResolvedSessions, resolveSessions } from './resolve-sessions.ts';
@@ -23,7 +23,13 @@ import {
 import { type Environment, leasePrefix, readSettings, type Settings } from './settings.ts';
 import { parseDuration, parseSize } from './units.ts';
 
-export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & { readonly source: ResolvedSource };
+/** What is known of the items beforehand. */
+export interface Served {
+  readonly schema: Schema | undefined;
+  readonly hasSelect: boolean;
+}
+
+export type ResolvedEntity = Omit<Entity, 'source' | 'columns'> & Served & { readonly source: ResolvedSource };
 
 /** A container or table with the entities in it. */
 export interface ResolvedPlace<S extends ResolvedSource = ResolvedSource> {
@@ -83,7 +89,7 @@ export function resolveConfig(definition: CacheDefinition, environment: Environm
 }
 
 const OPTIONS =
-  'source ttl staleFor staleIfError notFoundTtl onChange match deletedWhen select revision tags maxBytes http'.split(
+  'source ttl staleFor staleIfError notFoundTtl onChange match deletedWhen select schema revision tags maxBytes http'.split(
     ' ',
   );
 const ON_CHANGE = ['refresh', 'refresh-cached', 'evict'] as const;
@@ -115,6 +121,7 @@ function resolveEntity(
   }
   const ttlMs = resolveTtl(entity.ttl, report);
   const http = resolveHttp(entity.http ?? {}, report);
+  const schema = resolveSchema(entity.schema, report);
   if (source === undefined || onChange === undefined || maxBytes === undefined || ttlMs === undefined) return undefined;
   const ttl = typeof entity.ttl === 'function' ? 'by document' : entity.ttl;
   const declared = [FORMAT, revision, identityOf(source), ttl, staleForMs, staleIfErrorMs, notFoundTtlMs, maxBytes];
@@ -130,6 +137,8 @@ function resolveEntity(
     match: entity.match ?? (() => true),
     deletedWhen: entity.deletedWhen ?? (() => false),
     select: entity.select ?? ((document) => document),
+    hasSelect: entity.select !== undefined,
+    schema,
     tags: entity.tags ?? (() => []),
     maxBytes,
     http,

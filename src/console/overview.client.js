@@ -51,7 +51,7 @@ function within(counts, bounds, share) {
   return at < bounds.length ? `≤ ${duration(bounds[at])}` : `> ${duration(bounds.at(-1))}`;
 }
 
-export function overview({ buckets, bucketMs, latencyBoundsMs, lagBoundsMs, byEntity }) {
+export function overview({ buckets, bucketMs, latencyBoundsMs, lagBoundsMs, byEntity, sessions }) {
   const minutes = Math.round((buckets.length * bucketMs) / 60_000);
   const reads = readsOf(buckets);
   return [
@@ -64,6 +64,7 @@ export function overview({ buckets, bucketMs, latencyBoundsMs, lagBoundsMs, byEn
     ),
     totals(buckets, reads),
     entityTable(byEntity),
+    sessionTable(sessions),
     minuteTable(buckets, bucketMs, latencyBoundsMs, lagBoundsMs),
   ];
 }
@@ -127,12 +128,29 @@ function entityTable(byEntity) {
   const rows = Object.entries(byEntity);
   if (rows.length === 0) return [];
   return table(
-    'By entity and query',
+    'By entity, query and content',
     [
       { title: 'Entity', cell: ([name]) => name },
       { title: 'Reads', number: true, cell: ([, reads]) => number(total(reads)) },
       { title: 'Hit rate', number: true, cell: ([, reads]) => percent(hitRate(reads) ?? 0) },
       { title: 'Errors', number: true, cell: ([, reads]) => number(reads.error ?? 0) },
+    ],
+    rows,
+  );
+}
+
+/** Sessions are no reads of the cache. */
+function sessionTable(calls) {
+  const rows = Object.entries(calls);
+  if (rows.length === 0) return [];
+  return table(
+    'Sessions',
+    [
+      { title: 'Call', cell: ([name]) => name },
+      { title: 'Calls', number: true, cell: ([, counts]) => number(total(counts)) },
+      { title: 'No such session', number: true, cell: ([, counts]) => number(counts.none) },
+      { title: 'Refused', number: true, cell: ([, counts]) => number(counts.refused) },
+      { title: 'Failed', number: true, cell: ([, counts]) => number(counts.failed) },
     ],
     rows,
   );

@@ -351,8 +351,8 @@ export type CacheEvent =
   | { readonly kind: 'feed-positions'; readonly source: string; readonly are: 'new' | 'lost' }
   /** A feed that nobody follows, and why: everything cached of the source has become old. */
   | { readonly kind: 'feed-unfollowed'; readonly source: string; readonly remark: string }
-  /** A feed told of changes without saying of what: everything cached of the source has become old. */
-  | { readonly kind: 'nameless'; readonly source: string; readonly changes: number }
+  /** A feed told of changes without saying of what, in the source's words: everything cached of the source has become old. */
+  | { readonly kind: 'nameless'; readonly source: string; readonly changes: number; readonly reason: string }
   /** Its changes are visible from now on. */
   | {
       readonly kind: 'batch';

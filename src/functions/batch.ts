@@ -5,18 +5,20 @@ import type { Entity } from '../core/entity.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Key, keyOfJson } from '../core/key.ts';
 import type { ManyAnswer, ManyReader } from '../core/read/read-many.ts';
+import { type OnRead, outcomeOfMany } from '../core/read/read-outcome.ts';
 import { bodyOf, JSON_TYPE } from './body.ts';
 import { answerBatch, answerError, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface BatchRoutes {
   readonly entities: readonly Entity[];
   readonly reader: ManyReader;
+  readonly onRead: OnRead;
 }
 
 const MAX_KEYS = 500;
 const MAX_BYTES = 1024 * 1024;
 
-export function registerBatch({ entities, reader }: BatchRoutes): void {
+export function registerBatch({ entities, ...routes }: BatchRoutes): void {
   const byName = new Map(entities.map((entity) => [entity.name, entity]));
   app.http('batch', {
     route: 'batch/{entity}',
@@ -25,7 +27,7 @@ export function registerBatch({ entities, reader }: BatchRoutes): void {
     handler: async (request, context) => {
       try {
         if (request.method !== 'POST') return methodNotAllowed(['POST']);
-        return await handle(request, context, byName, reader);
+        return await handle(request, context, byName, routes);
       } catch (error) {
         logUnexpected(context, error);
         return answerError(error);
@@ -38,7 +40,7 @@ async function handle(
   request: HttpRequest,
   context: InvocationContext,
   entities: ReadonlyMap<string, Entity>,
-  reader: ManyReader,
+  { reader, onRead }: Omit<BatchRoutes, 'entities'>,
 ): Promise<HttpResponseInit> {
   const [name = ''] = segmentsAfter(request, 'batch');
   const entity = entities.get(name);
@@ -53,7 +55,10 @@ async function handle(
   }
   const parsed = keys.map((key: unknown) => parse(entity, key));
   const good = parsed.filter((key): key is Key => !(key instanceof Error));
+  const began = performance.now();
   const answers = await reader.readMany(entity, good);
+  const ms = performance.now() - began;
+  for (const answer of answers) onRead(entity.name, outcomeOfMany(answer), ms);
   let at = 0;
   const items = parsed.map((key): ManyAnswer => {
     const answer: ManyAnswer = key instanceof Error ? { kind: 'failed', error: key } : (answers[at++] as ManyAnswer);

@@ -5,6 +5,8 @@ import { blobName, type Content, contentKey } from '../core/content/content.ts';
 import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type Directives, NO_DIRECTIVES } from '../core/read/policy.ts';
 import type { Reader } from '../core/read/read.ts';
+import type { OnRead } from '../core/read/read-outcome.ts';
+import { counted } from './counted.ts';
 import { answerError, directivesOf, methodNotAllowed, problem, segmentsAfter } from './http.ts';
 import { answerContent, type ContentHttp, preferredCodings } from './http-content.ts';
 
@@ -14,6 +16,7 @@ export interface ContentRoute extends ContentHttp {
   readonly clientDirectives: 'honour' | 'ignore';
   readonly authLevel: 'function' | 'anonymous';
   readonly index: string | undefined;
+  readonly onRead: OnRead;
 }
 
 const ALLOWED = ['GET', 'HEAD'] as const;
@@ -51,7 +54,7 @@ async function handle(
 }
 
 async function answer(request: HttpRequest, path: string, route: ContentRoute): Promise<HttpResponseInit> {
-  const { content, reader, clientDirectives } = route;
+  const { content, reader, clientDirectives, onRead } = route;
   const key = contentKey(path, preferredCodings(request, route.precompressed));
   const options = {
     ...route,
@@ -60,7 +63,7 @@ async function answer(request: HttpRequest, path: string, route: ContentRoute): 
   };
   let directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
   for (let attempt = 0; attempt < 2; attempt++) {
-    const read = await reader.read({ entity: content, key, directives });
+    const read = await counted(onRead, content.name, () => reader.read({ entity: content, key, directives }));
     const answered = await answerContent(request, path, read, options);
     if (answered !== 'changed') return answered;
     // The description in the cache is of an older version than the blob.

@@ -6,7 +6,7 @@ import { isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { parseKey } from '../core/key.ts';
 import { NO_DIRECTIVES } from '../core/read/policy.ts';
 import type { Reader } from '../core/read/read.ts';
-import type { OnRead } from '../core/read/read-outcome.ts';
+import { type OnRead, outcomeOf } from '../core/read/read-outcome.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 
 export interface EntityRoutes {
@@ -51,11 +51,11 @@ async function handle(
       token === null
         ? await reader.read({ entity, key, directives })
         : await reader.read({ entity, key, directives, floor: await entity.source.floor(token) });
-    onRead(asked, answer, performance.now() - began);
+    onRead(asked, outcomeOf(answer), performance.now() - began);
     asked = undefined;
     return answerRead(request, entity, answer);
   } catch (error) {
-    if (asked !== undefined) onRead(asked, undefined, performance.now() - began);
+    if (asked !== undefined) onRead(asked, 'error', performance.now() - began);
     if (!isWarmfeedError(error) || error.code.startsWith('ROW_') || error.code === 'SOURCE_REJECTED') {
       // Without its cause, which may hold a driver's request and so a credential.
       context.error(error instanceof Error ? (error.stack ?? error.message) : error);

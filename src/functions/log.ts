@@ -61,7 +61,7 @@ export function createLog(now: () => number): Observe {
         );
       case 'nameless':
         return console.error(
-          `the change feed of ${event.source} brought ${event.changes} item(s) that name no document: everything cached of it is old now. Is changeFeedMode that of the feed, and partitionKey that of the container?`,
+          `everything cached of ${event.source} is old now, as ${event.changes} of its changes do not tell what changed: ${event.reason}`,
         );
       case 'seeded':
         return console.info(`watermark of ${event.source} ${event.partition} is known: ${event.position}`);

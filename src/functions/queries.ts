@@ -8,6 +8,7 @@ import type { Query } from '../core/query/query.ts';
 import type { QueryReader } from '../core/query/query-read.ts';
 import { NO_DIRECTIVES } from '../core/read/policy.ts';
 import type { OnRead } from '../core/read/read-outcome.ts';
+import { counted } from './counted.ts';
 import { answerError, answerRead, directivesOf, METHODS, methodNotAllowed, segmentsAfter } from './http.ts';
 import { parametersOf } from './parameters.ts';
 
@@ -49,12 +50,7 @@ async function handle(
   if (query === undefined) throw new WarmfeedError('UNKNOWN_ENTITY', `there are ${[...queries.keys()].join(', ')}`);
   const key = queryKeyOf(query, request);
   const directives = clientDirectives === 'ignore' ? NO_DIRECTIVES : directivesOf(request);
-  const began = performance.now();
-  const answer = await reader.read({ entity: query, key, directives }).catch((error: unknown) => {
-    onRead(query.name, undefined, performance.now() - began);
-    throw error;
-  });
-  onRead(query.name, answer, performance.now() - began);
+  const answer = await counted(onRead, query.name, () => reader.read({ entity: query, key, directives }));
   return answerRead(request, query, answer);
 }
 

@@ -4,6 +4,7 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import { isSourceError, isWarmfeedError, WarmfeedError } from '../core/errors.ts';
 import { type JsonText, mergePatch, textOf } from '../core/json.ts';
 import type { Sessions } from '../core/session/session.ts';
+import type { OnSession, SessionCall, SessionOutcome } from '../core/session/session-outcome.ts';
 import { dataOf } from '../core/session/session-record.ts';
 import { answerTooLarge, bodyOf, JSON_TYPE } from './body.ts';
 import { METHODS, methodNotAllowed } from './http.ts';
@@ -31,43 +32,56 @@ export interface SessionRoutes {
   readonly maxBytes: number;
   /** Whether sessions have subjects, so that those of one can be listed and ended. */
   readonly hasSubjects: boolean;
+  readonly onSession: OnSession;
 }
 
-type Handler = (request: HttpRequest, routes: SessionRoutes) => Promise<HttpResponseInit>;
+type Handle = (request: HttpRequest, routes: SessionRoutes) => Promise<HttpResponseInit>;
+type Handler = readonly [SessionCall, Handle];
 type Method = (typeof METHODS)[number];
+type Handlers = Partial<Record<Method, Handler>>;
 
 // The host answers a method that is not registered with its own 404; a client deserves 405 and Allow.
 const WHAT = 'a session';
 const EMPTY = textOf({});
 
+const OF_SUBJECT: Handlers = { GET: ['list', list], DELETE: ['end-all', endAll] };
+const CURRENT: Handlers = {
+  GET: ['read', read],
+  HEAD: ['read', read],
+  PUT: ['write', put],
+  PATCH: ['write', patch],
+  DELETE: ['end', end],
+};
+
 export function registerSessions(routes: SessionRoutes): void {
-  const ofSubject = routes.hasSubjects ? { GET: list, DELETE: endAll } : {};
-  register('sessions', 'sessions', { POST: create, ...ofSubject }, routes);
-  register('session', 'sessions/current', { GET: read, HEAD: read, PUT: put, PATCH: patch, DELETE: end }, routes);
-  register('session-touch', 'sessions/current/touch', { POST: touch }, routes);
+  const ofSubject = routes.hasSubjects ? OF_SUBJECT : {};
+  register('sessions', 'sessions', { POST: ['create', create], ...ofSubject }, routes);
+  register('session', 'sessions/current', CURRENT, routes);
+  register('session-touch', 'sessions/current/touch', { POST: ['touch', touch] }, routes);
 }
 
-function register(
-  name: string,
-  route: string,
-  handlers: Partial<Record<Method, Handler>>,
-  routes: SessionRoutes,
-): void {
+function register(name: string, route: string, handlers: Handlers, routes: SessionRoutes): void {
   app.http(name, {
     route,
     methods: [...METHODS],
     authLevel: 'function',
     handler: async (request, context) => {
-      const handler = handlers[request.method as Method];
-      if (handler === undefined) return methodNotAllowed(Object.keys(handlers));
-      try {
-        return await handler(request, routes);
-      } catch (error) {
+      const [call, handle] = handlers[request.method as Method] ?? [];
+      if (call === undefined || handle === undefined) return methodNotAllowed(Object.keys(handlers));
+      const answer = await handle(request, routes).catch((error: unknown) => {
         report(error, context);
         return answerSessionError(error);
-      }
+      });
+      routes.onSession(call, outcomeOf(answer));
+      return answer;
     },
   });
+}
+
+function outcomeOf({ status = 200 }: HttpResponseInit): SessionOutcome {
+  if (status >= 500) return 'failed';
+  if (status === 404) return 'none';
+  return status >= 400 ? 'refused' : 'ok';
 }
 
 function report(error: unknown, context: InvocationContext): void {

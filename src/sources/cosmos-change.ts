@@ -14,6 +14,8 @@ export interface Feed {
   readonly defaultTtl: DefaultTtl;
 }
 
+const IS_MODE = ': is changeFeedMode that of the feed?';
+
 /**
  * @throws WarmfeedError ROW_INVALID for an item that names no document, SOURCE_REJECTED where the feed as a whole is
  *   not what it is taken for
@@ -24,7 +26,7 @@ export function changeOf(feed: Feed, item: unknown): Change {
 }
 
 function latestVersion({ place, partitionKey, defaultTtl }: Feed, item: Document): Change {
-  if (!hasId(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id`);
+  if (!hasId(item)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no id${IS_MODE}`);
   const document = withoutSystemProperties(item);
   const version = positionOf(place, item['_lsn'], '_lsn');
   const key = keyOf(partitionKey, item, item.id);
@@ -42,7 +44,7 @@ function oneOfAllVersions({ place, partitionKey, defaultTtl }: Feed, item: Docum
   const version = positionOf(place, metadata['lsn'], 'metadata.lsn');
   const commit = commitOf(metadata['crts']);
   if (metadata['operationType'] !== 'delete') {
-    if (!hasId(current)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no current document`);
+    if (!hasId(current)) throw new WarmfeedError('ROW_INVALID', `${place}: a change has no current document${IS_MODE}`);
     const document = withoutSystemProperties(current);
     const key = keyOf(partitionKey, current, current.id);
     return { key, version, document, ...expiryOf(current, defaultTtl), ...commit, ...containerOf(current) };
@@ -58,7 +60,10 @@ function oneOfAllVersions({ place, partitionKey, defaultTtl }: Feed, item: Docum
     };
   const { partitionKey: values } = metadata;
   if (!hasId(metadata) || !isObject(values)) {
-    throw new WarmfeedError('ROW_INVALID', `${place}: a delete does not name its document`);
+    throw new WarmfeedError(
+      'ROW_INVALID',
+      `${place}: a delete names its document neither itself nor by a previous image`,
+    );
   }
   return { key: keyOf(partitionKey, unfold(values), metadata.id), version, document: undefined, ...commit };
 }

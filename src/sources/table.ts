@@ -34,7 +34,11 @@ export function changeOf(item: unknown, columns: readonly KeyColumn[], place: st
     const { position: version, committedAt } = item;
     return { key, version, document: undefined, ...(committedAt === undefined ? {} : { committedAt }) };
   } catch (cause) {
-    throw new WarmfeedError('ROW_INVALID', `${place}: its change names no key of the configuration`, { cause });
+    throw new WarmfeedError(
+      'ROW_INVALID',
+      `${place}: its change names no key of the configuration: is \`key\` the primary key of the table?`,
+      { cause },
+    );
   }
 }
 

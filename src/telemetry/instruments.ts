@@ -4,11 +4,13 @@
 import type { Meter } from '@opentelemetry/api';
 import type { BatchReport, CacheEvent } from '../core/ports.ts';
 import { READ_OUTCOMES } from '../core/read/read-outcome.ts';
-import { type BreakerState, codeOf, type ReadCounts } from './terms.ts';
+import { SESSION_OUTCOMES } from '../core/session/session-outcome.ts';
+import { type BreakerState, type Counts, codeOf } from './terms.ts';
 
 /** What is kept outside and looked at when it is exported. */
 export interface Watched {
-  readonly reads: ReadCounts;
+  readonly reads: Counts;
+  readonly sessions: Counts;
   readonly breakers: ReadonlyMap<string, BreakerState>;
 }
 
@@ -89,17 +91,22 @@ export function createInstruments(meter: Meter, watched: Watched) {
   };
 }
 
-function watch(meter: Meter, { reads, breakers }: Watched): void {
-  meter.createObservableCounter('warmfeed.reads', { description: 'Reads by outcome' }).addCallback((result) => {
-    for (const [entity, counts] of reads) {
-      counts.forEach((count, i) => {
-        if (count > 0) result.observe(count, { entity, outcome: READ_OUTCOMES[i] ?? '' });
-      });
-    }
-  });
+function watch(meter: Meter, { reads, sessions, breakers }: Watched): void {
+  watchCounts(meter, 'warmfeed.reads', 'entity', READ_OUTCOMES, reads);
+  watchCounts(meter, 'warmfeed.sessions', 'call', SESSION_OUTCOMES, sessions);
   meter
     .createObservableGauge('warmfeed.breaker.state', { description: '0 closed, 1 half open, 2 open' })
     .addCallback((result) => {
       for (const [source, state] of breakers) result.observe(BREAKER[state], { source });
     });
+}
+
+function watchCounts(meter: Meter, name: string, by: string, outcomes: readonly string[], all: Counts): void {
+  meter.createObservableCounter(name, { description: `By ${by} and outcome` }).addCallback((result) => {
+    for (const [of, counts] of all) {
+      counts.forEach((count, i) => {
+        if (count > 0) result.observe(count, { [by]: of, outcome: outcomes[i] ?? '' });
+      });
+    }
+  });
 }

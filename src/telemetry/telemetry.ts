@@ -4,6 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CacheEvent, Observe, Source, Store } from '../core/ports.ts';
 import { type OnRead, outcomeIndex, READ_OUTCOMES } from '../core/read/read-outcome.ts';
+import { type OnSession, SESSION_OUTCOMES } from '../core/session/session-outcome.ts';
 import type { Sync } from '../core/sync/sync.ts';
 import type * as OpenTelemetry from './open-telemetry.ts';
 import type { Exporting } from './open-telemetry.ts';
@@ -15,6 +16,8 @@ export interface Telemetry {
   readonly observe: Observe;
   /** Counts a read. */
   readonly onRead: OnRead;
+  /** Counts a call of a session. */
+  readonly onSession: OnSession;
   onBreaker(source: string, state: BreakerState): void;
   store(store: Store): Store;
   source(source: Source): Source;
@@ -39,6 +42,7 @@ const OFF: Telemetry = {
   isOn: false,
   observe: () => undefined,
   onRead: () => undefined,
+  onSession: () => undefined,
   onBreaker: () => undefined,
   store: (store) => store,
   source: (source) => source,
@@ -50,6 +54,7 @@ const OFF: Telemetry = {
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   if (options.otlpEndpoint === '' && options.insightsConnection === '') return OFF;
   const reads = new Map<string, number[]>();
+  const sessions = new Map<string, number[]>();
   const breakers = new Map<string, BreakerState>();
   const here = new AsyncLocalStorage<Carrier>();
   let exporting: Exporting | undefined;
@@ -63,7 +68,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   // Not before the functions are registered; what happens until it is loaded is counted, but not traced.
   const started = new Promise((resolve) => setImmediate(resolve))
     .then(load)
-    .then(({ startOpenTelemetry }) => startOpenTelemetry(options, { reads, breakers }))
+    .then(({ startOpenTelemetry }) => startOpenTelemetry(options, { reads, sessions, breakers }))
     .then((begun) => {
       exporting = begun;
       for (const { event, atMs } of early.splice(0)) begun.instruments.observe(event, atMs);
@@ -74,12 +79,8 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   return {
     isOn: true,
     observe,
-    onRead(entity, answer) {
-      let counts = reads.get(entity);
-      if (counts === undefined) reads.set(entity, (counts = READ_OUTCOMES.map(() => 0)));
-      const at = outcomeIndex(answer);
-      counts[at] = (counts[at] ?? 0) + 1;
-    },
+    onRead: (entity, outcome) => count(reads, entity, READ_OUTCOMES.length, outcomeIndex(outcome)),
+    onSession: (call, outcome) => count(sessions, call, SESSION_OUTCOMES.length, SESSION_OUTCOMES.indexOf(outcome)),
     onBreaker: (source, state) => void breakers.set(source, state),
     store: (store) => tracedStore(store, traces),
     source: (source) => tracedSource(source, traces),
@@ -91,6 +92,12 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       await exporting?.shutdown().catch(options.onError);
     },
   };
+}
+
+function count(all: Map<string, number[]>, name: string, length: number, at: number): void {
+  let counts = all.get(name);
+  if (counts === undefined) all.set(name, (counts = Array.from({ length }, () => 0)));
+  counts[at] = (counts[at] ?? 0) + 1;
 }
 
 /** One observer of several. */

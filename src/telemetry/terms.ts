@@ -14,8 +14,8 @@ export interface TelemetryOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Counts by entity, in the order of READ_OUTCOMES. */
-export type ReadCounts = ReadonlyMap<string, readonly number[]>;
+/** Counts by name, in the order of READ_OUTCOMES or SESSION_OUTCOMES. */
+export type Counts = ReadonlyMap<string, readonly number[]>;
 
 export type BreakerState = 'closed' | 'half-open' | 'open';
 

@@ -15,7 +15,8 @@ const executable = findBrowser();
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack({ host: { enableAuth: true, keys: KEYS } });
+  const configuration = new URL('./ops-sessions.config.ts', import.meta.url).pathname;
+  stack = await startStack({ configuration, host: { enableAuth: true, keys: KEYS } });
   await stack.widgets.items.create({ id: 'a', region: 'north', n: 1 });
   await stack.widgets.items.create({ id: POISON, region: 'north', poison: true });
 });
@@ -127,6 +128,17 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   it('shows the numbers of /ops/stats', async () => {
     for (let i = 0; i < 3; i++) await withKey('entities/widget/north/a');
     await withKey('entities/widget/north/nowhere');
+    const body = JSON.stringify({
+      keys: [
+        ['north', 'a'],
+        ['north', 'nowhere either'],
+      ],
+    });
+    const post = { method: 'POST', headers: { 'content-type': 'application/json' } };
+    await withKey('batch/widget', { ...post, body });
+    await withKey('sessions', { ...post, body: '{}' });
+    const id = { 'x-session-id': 'nobody-had-this-id-before' };
+    for (let i = 0; i < 2; i++) await withKey('sessions/current', { headers: id });
     const answered = page.waitForResponse((response) => response.url().includes('/ops/stats'));
     await connect();
     const stats = (await (await answered).json()) as {
@@ -139,7 +151,9 @@ describe.skipIf(executable === undefined)('in a browser', () => {
       (sum, [name, n]) => (['hit', 'stale', 'stale-if-error'].includes(name) ? sum + n : sum),
       0,
     );
-    expect(all).toBeGreaterThanOrEqual(4);
+    expect(all).toBeGreaterThanOrEqual(6);
+    expect(await text('#overview')).toContain('create1000');
+    expect(await text('#overview')).toContain('read2200');
     expect(await text('#hit-rate')).toBe(`${((cached / all) * 100).toFixed(1)} %`);
     expect(await text('#read-count')).toContain(`of ${all} reads`);
     const times = stats.buckets

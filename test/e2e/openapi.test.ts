@@ -1,6 +1,7 @@
 // The OpenAPI document of the shipped configuration, held against the running app: whatever it says is there, is there and
 // answers as it says, and whatever is there it tells of.
 
+import { BlobServiceClient } from '@azure/storage-blob';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,6 +26,7 @@ interface Document {
 }
 
 const ROOT = new URL('../..', import.meta.url).pathname;
+const AIRPORT = { id: 'CDG', type: 'airport', country: 'FR', name: 'Charles de Gaulle', city: null, n: 1 };
 const CONFIGURATION = `${ROOT}src/cache.config.ts`;
 
 let stack: Stack;
@@ -39,9 +41,13 @@ beforeAll(async () => {
     settings: databases.settings,
     host: { enableAuth: true, keys: { master: 'master-key', default: 'function-key' } },
     prepare: async (database) => {
-      await database.containers.create({ id: 'airports', partitionKey: '/country' });
+      const { container } = await database.containers.create({ id: 'airports', partitionKey: '/country' });
+      await container.items.create(AIRPORT);
     },
   });
+  const { CONTENT = '' } = databases.settings;
+  const container = BlobServiceClient.fromConnectionString(CONTENT).getContainerClient('content');
+  await container.getBlockBlobClient('a.json').upload('{"a":1}', 7);
   const answer = await stack.get('openapi.json', { headers: { 'x-functions-key': 'function-key' } });
   expect(answer.status).toBe(200);
   expect(answer.headers.get('content-type')).toBe('application/json');
@@ -106,11 +112,56 @@ describe('the document of the app', () => {
       expectAsDescribed(`${method} ${path}`, operation, answer);
     }
   });
+
+  it.each(WITH_DATA)('$path answers with data as it says', async ({ path, ...asked }) => {
+    const method = asked.body === undefined ? 'GET' : 'POST';
+    const operation = document.paths[path]?.[method.toLowerCase()] as Operation;
+    const answer = await ask(path, method, operation, asked);
+    expect(answer).toMatchObject({ status: path === '/sessions' ? 201 : 200 });
+    expect(answer.text).not.toContain('"rows":[]');
+    expectAsDescribed(`${method} ${path}`, operation, answer);
+  });
+
+  it('and what is no such item would be noticed', () => {
+    const isAirport = ajv.getSchema('openapi#/components/schemas/item.airport');
+    expect([isAirport?.(AIRPORT), isAirport?.({ ...AIRPORT, id: 7 })]).toEqual([true, false]);
+    const isCity = ajv.getSchema('openapi#/components/schemas/item.city');
+    expect([isCity?.({ id: 1 }), isCity?.({ name: 'Paris' })]).toEqual([true, false]);
+  });
 });
 
-/** With the examples of all that is required. */
-function ask(template: string, method: string, operation: Operation): Promise<Answer> {
-  const required = (operation.parameters ?? []).filter((one) => one.required === true);
+/** Whose answers hold what the databases have. */
+const WITH_DATA: readonly Asked[] = [
+  { path: '/entities/airport/{country}/{id}', values: { country: 'FR', id: 'CDG' } },
+  { path: '/entities/country/{code}', values: { code: 'FR' } },
+  { path: '/entities/city/{id}', values: { id: 1 } },
+  { path: '/batch/airport', body: { keys: [['FR', 'CDG'], ['FR', 'no'], [1]] } },
+  { path: '/batch/country', body: { keys: [['FR'], ['DE'], ['XX']] } },
+  { path: '/batch/city', body: { keys: [[1], [-1], ['x']] } },
+  { path: '/queries/airportsByCountry', values: { country: 'FR' } },
+  { path: '/queries/countriesByRegion', values: { region: 'Europe' } },
+  { path: '/queries/citiesByCountry', values: { country: 'FR' } },
+  { path: '/sessions', body: { userId: 'u-1', basket: [null, 1.5] } },
+  { path: '/content/{path}', values: { path: 'a.json' } },
+];
+
+interface Asked {
+  readonly path: string;
+  readonly values?: Readonly<Record<string, string | number>>;
+  /** With one it is a POST. */
+  readonly body?: unknown;
+}
+
+/** With values of one's own, or else the examples of all that is required. */
+function ask(
+  template: string,
+  method: string,
+  operation: Operation,
+  { values = {}, body }: Omit<Asked, 'path'> = {},
+): Promise<Answer> {
+  const required = (operation.parameters ?? []).flatMap((one) =>
+    one.required === true ? [{ ...one, example: values[one.name] ?? one.example }] : [],
+  );
   const path = template.replace(/\{([^{}]*)\}/g, (_, name) =>
     encodeURIComponent(String(required.find((one) => one.in === 'path' && one.name === name)?.example)),
   );
@@ -125,7 +176,7 @@ function ask(template: string, method: string, operation: Operation): Promise<An
       ...Object.fromEntries(headers),
       ...(media && { 'content-type': media[0] }),
     },
-    ...(media && { body: JSON.stringify(media[1].example) }),
+    ...(media && { body: JSON.stringify(body ?? media[1].example) }),
   });
 }
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Stack, startStack, until } from '../support/stack.ts';
 
 const CLI = join(import.meta.dirname, '../../ops/cli.ts');
-const CONFIGURATION = new URL('./ops.config.ts', import.meta.url).pathname;
+const CONFIGURATION = new URL('./ops-sessions.config.ts', import.meta.url).pathname;
 const MASTER = 'master-key-of-the-tests-0123456789';
 const COMMANDS = ['explain', 'explain-query', 'purge', 'warm', 'jobs', 'letters', 'sources', 'stats', 'consistency'];
 
@@ -126,7 +126,12 @@ describe('npm run ops', () => {
       /paused\n {2}at .*\n {2}by {2}key/,
     );
     expect((await ops('sources', 'resume', 'cosmos/COSMOS/shop/widgets')).out).toContain(': ok');
-    expect((await ops('stats', '--minutes', '5')).out).toMatch(/^entity +hits +hit +stale/);
+    await stack.get('sessions/current', {
+      headers: { 'x-session-id': 'nobody-had-this-id-before', 'x-functions-key': MASTER },
+    });
+    expect((await ops('stats', '--minutes', '5')).out).toMatch(
+      /^entity +hits +hit +stale[^]*\n\nsessions +ok +none +refused +failed\nread +0 +1 +0 +0$/m,
+    );
     await stack.redis.hset('wf:warmfeed:audit', '1:stale', 1, '1:match', 9);
     const found = await ops('consistency');
     expect([found.code, found.out]).toEqual([1, expect.stringMatching(/share +0\.\d+/)]);

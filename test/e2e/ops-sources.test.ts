@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startAzurite } from '../support/azurite.ts';
 import { startCollector } from '../support/collector.ts';
 import { get, type Stack, startStack, until } from '../support/stack.ts';
 
-const CONFIGURATION = new URL('./ops.config.ts', import.meta.url).pathname;
+const CONFIGURATION = new URL('./ops-counts.config.ts', import.meta.url).pathname;
 const NAME = 'cosmos/COSMOS/shop/widgets';
 
 interface Source {
@@ -21,11 +22,18 @@ describe('sources, stats and consistency', () => {
   let stack: Stack;
   let second: Awaited<ReturnType<Stack['start']>>;
   let collector: Awaited<ReturnType<typeof startCollector>>;
+  let azurite: Awaited<ReturnType<typeof startAzurite>>;
   beforeAll(async () => {
     collector = await startCollector();
+    azurite = await startAzurite();
+    await azurite.put('a.txt', 'text');
     stack = await startStack({
       configuration: CONFIGURATION,
-      settings: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_METRIC_EXPORT_INTERVAL: '100' },
+      settings: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_METRIC_EXPORT_INTERVAL: '100',
+        CONTENT: azurite.connection,
+      },
     });
     // Without an exporter, so that the metrics are the first one's.
     const { OTEL_EXPORTER_OTLP_ENDPOINT: _, ...settings } = stack.settings as Record<string, string>;
@@ -35,6 +43,7 @@ describe('sources, stats and consistency', () => {
     await second?.close();
     await stack?.close();
     await collector?.close();
+    await azurite?.stop();
   });
 
   const source = async () => ((await stack.get('ops/sources')).json['sources'] as Source[])[0] as Source;
@@ -120,6 +129,20 @@ describe('sources, stats and consistency', () => {
     for (let i = 0; i < 5; i++) await stack.get('entities/widget/eu/a');
     for (let i = 0; i < 2; i++) await stack.get('queries/widgetCount');
     await stack.get('entities/widget/eu/a', { headers: { 'cache-control': 'only-if-cached, no-cache' } });
+    const json = { 'content-type': 'application/json' };
+    // An item from the cache, one that is not, and one that cannot be: a key of its own is no read.
+    await stack.get('batch/widget', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ keys: [['eu', 'a'], ['eu', 'no'], ['eu']] }),
+    });
+    for (let i = 0; i < 3; i++) expect((await stack.get('content/a.txt')).text).toBe('text');
+    const made = await stack.get('sessions', { method: 'POST', headers: json, body: '{}' });
+    const id = { 'x-session-id': made.headers.get('x-session-id') ?? '' };
+    await stack.get('sessions/current', { headers: id });
+    await stack.get('sessions/current', { headers: { ...id, 'if-match': '"x"' } });
+    await stack.get('sessions/current/touch', { method: 'POST', headers: id });
+    for (let i = 0; i < 2; i++) await stack.get('sessions/current', { method: 'DELETE', headers: id });
     // Each instance writes its own before it answers.
     await get(`${second.url}/api/ops/stats`);
     const answer = await stack.get('ops/stats?minutes=15');
@@ -130,7 +153,7 @@ describe('sources, stats and consistency', () => {
     const reads = Object.keys(buckets[0]?.reads ?? {});
     expect(reads).toContain('stale-if-error');
     const metric = (outcome: string) =>
-      ['widget', 'query/widgetCount']
+      ['widget', 'query/widgetCount', 'content']
         .map((of) => collector.point('warmfeed.reads', { entity: of, outcome })?.value ?? 0)
         .reduce((sum, n) => sum + n, outcome === 'hit' ? 7 : 0);
     const counted = Object.fromEntries(
@@ -146,7 +169,25 @@ describe('sources, stats and consistency', () => {
     );
     expect(total((bucket) => Number(bucket['changes']))).toBeGreaterThanOrEqual(3);
     expect(total((bucket) => bucket.lag.reduce((sum, n) => sum + n, 0))).toBeGreaterThanOrEqual(3);
-    expect(answer.json['byEntity']).toMatchObject({ widget: { hit: expect.any(Number) }, 'query/widgetCount': {} });
+    expect(answer.json['byEntity']).toMatchObject({
+      widget: { hit: expect.any(Number) },
+      'query/widgetCount': {},
+      content: { miss: 1, hit: 2 },
+    });
+    const none = { ok: 0, none: 0, refused: 0, failed: 0 };
+    const sessions = {
+      create: { ...none, ok: 1 },
+      read: { ...none, ok: 1, refused: 1 },
+      touch: { ...none, ok: 1 },
+      end: { ...none, ok: 1, none: 1 },
+    };
+    expect(answer.json['sessions']).toEqual(sessions);
+    expect(total((bucket) => Number((bucket['sessions'] as Record<string, number>)['ok']))).toBe(4);
+    for (const [call, counts] of Object.entries(sessions)) {
+      for (const [outcome, n] of Object.entries(counts)) {
+        expect(collector.point('warmfeed.sessions', { call, outcome })?.value ?? 0).toBe(n);
+      }
+    }
     expect((await stack.get('ops/stats?minutes=1')).json['buckets']).toHaveLength(6);
   });
 

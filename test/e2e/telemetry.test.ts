@@ -104,9 +104,9 @@ it('every metric and span stands in docs/telemetry.md, and only those', () => {
   const code = sources.join('\n');
   const named = [
     ...[...code.matchAll(/(?:counter|histogram)\('([\w.]+)'/g)].map((match) => `warmfeed.${match[1]}`),
-    ...[...code.matchAll(/'(warmfeed\.(?:reads|breaker\.state|source\.(?:read|read-many|query)|changes))'/g)].map(
-      (match) => match[1] ?? '',
-    ),
+    ...[
+      ...code.matchAll(/'(warmfeed\.(?:reads|sessions|breaker\.state|source\.(?:read|read-many|query)|changes))'/g),
+    ].map((match) => match[1] ?? ''),
     ...[...code.matchAll(/=> span\('(\w+)'/g)].map((match) => `warmfeed.redis.${match[1]}`),
   ].filter((name) => name !== 'warmfeed.source');
   expect([...new Set(named)].toSorted()).toEqual([...new Set(documented)].toSorted());

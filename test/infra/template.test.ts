@@ -78,6 +78,27 @@ test('alerts and workbook ask for metrics that there are', () => {
   const asked = asking.flatMap((text) => [...text.matchAll(/warmfeed\.[a-z_.]+/g)].map(([name]) => name));
   expect(asked.length).toBeGreaterThan(10);
   for (const name of asked) expect(page).toContain(`| \`${name}\` |`);
+  const queries = asking.flatMap((text) => text.match(/customMetrics.*/g) ?? []);
+  const dimensions = queries.flatMap((query) => {
+    const [, metric = ''] = /(warmfeed\.[a-z_.]+)/.exec(query) ?? [];
+    return [...query.matchAll(/customDimensions\[\\?"(\w+)/g)].map(
+      ([, dimension = '']) => [metric, dimension] as const,
+    );
+  });
+  expect(dimensions.length).toBeGreaterThan(8);
+  for (const [metric, dimension] of dimensions) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${metric}\` |`));
+    expect([metric, row?.split('|')[3]]).toEqual([metric, expect.stringContaining(`\`${dimension}\``)]);
+  }
+});
+
+it('somebody is told of what is stale, and of what made everything old', () => {
+  const rules = ofType('Microsoft.Insights/scheduledQueryRules').map(({ properties }) => properties ?? {});
+  const named = (name: string) => JSON.stringify(rules.find(({ displayName }) => displayName === name));
+  expect(named('stale-found')).toContain('warmfeed.audits');
+  expect(named('stale-found')).toContain('\\"stale\\"');
+  expect(named('redis-failed-over')).toContain('warmfeed.failovers');
+  expect(rules.length).toBeGreaterThanOrEqual(7);
 });
 
 it('its parameter file names parameters that there are', () => {

@@ -42,13 +42,13 @@ const source = fc.oneof(
   replaced('connection table key', postgres),
 );
 const entity = source.chain((of) =>
-  replaced('ttl staleFor staleIfError notFoundTtl onChange match select revision tags maxBytes http', {
+  replaced('ttl staleFor staleIfError notFoundTtl onChange match select schema revision tags maxBytes http', {
     source: of,
     ttl: '5m',
   }),
 );
 const query = replaced(
-  'of text params partition tags anyChange ttl staleFor limit maxBytes onChange select http revision',
+  'of text params partition tags anyChange ttl staleFor limit maxBytes onChange select schema http revision',
   {
     of: 'widget',
     text: 'SELECT',

@@ -50,6 +50,14 @@ describe('a configuration', () => {
     expect(containers[0]?.source.connection).toEqual({ endpoint: 'https://x.documents.example/', clientId: 'id' });
   });
 
+  it('takes a schema of what is served that stands for itself', () => {
+    const schemaOf = (schema: unknown) => ({ entities: { widget: { source, ttl: '5m', schema } } });
+    expect(problems(schemaOf({ type: 'object', examples: [{}] }))).toEqual([]);
+    for (const schema of ['object', null, [], { items: { $ref: '#/x' } }, { maximum: 1n }]) {
+      expect(problems(schemaOf(schema))).toEqual(['entities.widget.schema']);
+    }
+  });
+
   it('groups entities by container', () => {
     const { containers } = resolveConfig(
       { entities: { a: entity({ source, ttl: '5m' }), b: entity({ source, ttl: '1m' }) } },

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Key } from '../../src/core/key.ts';
-import { createExplain } from '../../src/core/ops/explain.ts';
+import { type Asked, createExplain } from '../../src/core/ops/explain.ts';
 import { createPartitionNotes } from '../../src/core/ops/partition-notes.ts';
 import { createRefusals, MEANINGS, type Refused } from '../../src/core/ops/refusals.ts';
-import type { CacheEvent, FillRequest, Store } from '../../src/core/ports.ts';
+import type { CacheEvent, FillRequest, RunQuery, Store } from '../../src/core/ports.ts';
+import type { Query } from '../../src/core/query/query.ts';
+import { createQueryReader, marksOfQuery } from '../../src/core/query/query-read.ts';
+import { NO_DIRECTIVES } from '../../src/core/read/policy.ts';
 import { createPauses } from '../../src/core/sync/pauses.ts';
 import { createMemoryOpsStore } from '../support/memory-ops-store.ts';
+import { createMemoryQueryStore } from '../support/memory-query-store.ts';
 import { createWorld, type World, type WorldOptions } from '../support/world.ts';
 
 function setUp(options: WorldOptions = {}) {
@@ -26,18 +30,49 @@ function setUp(options: WorldOptions = {}) {
     leaseMs: deps.options.leaseMs,
   });
   let told = 0;
+  /** After everything that happened was noted. */
+  const explainKept = (asked: Asked) => {
+    for (const event of world.events.slice(told)) {
+      refusals.observe(event);
+      partitions.observe(event);
+    }
+    told = world.events.length;
+    return explain(asked);
+  };
   return {
     world,
-    /** Explains a key of the world's entity, after everything that happened was noted. */
+    explainKept,
+    /** Explains a key of the world's entity. */
     explain: (id: string, read = false) => {
-      for (const event of world.events.slice(told)) {
-        refusals.observe(event);
-        partitions.observe(event);
-      }
-      told = world.events.length;
       const asked = { kept: world.entity, key: [id], source: world.source };
-      return explain(read ? { ...asked, read: world.entity } : asked);
+      return explainKept(read ? { ...asked, read: world.entity } : asked);
     },
+  };
+}
+
+/** Of the world's entity, by the tag `red`. */
+function queryOf({ entity, source }: World, run: RunQuery): Query {
+  return {
+    name: 'query/reds',
+    title: 'reds',
+    source,
+    fingerprint: entity.fingerprint,
+    staleForMs: 0,
+    staleIfErrorMs: 0,
+    madeOf: [entity],
+    of: [entity],
+    run,
+    isOfItems: true,
+    text: 'SELECT',
+    params: [],
+    partition: undefined,
+    tags: () => ['red'],
+    row: (row) => row,
+    ttlMs: 60_000,
+    maxRows: 100,
+    maxBytes: 1000,
+    onChange: 'evict',
+    http: entity.http,
   };
 }
 
@@ -103,7 +138,7 @@ describe('why the last fill was refused', () => {
     fill: (key: string, request: FillRequest) => store.fill(key, { ...request, ...over }),
   });
 
-  /** Each reason, brought about the way it comes about. */
+  /** Each reason that an item can have, brought about the way it comes about. */
   const REASONS: Record<Exclude<Refused, 'tags'>, (world: World) => Promise<void>> = {
     async lease(world) {
       during(world, () => world.memory.drop(world.recordKey('a')));
@@ -159,6 +194,27 @@ describe('why the last fill was refused', () => {
     const explained = await explain('a');
     expect(explained.lastRefusal).toMatchObject({ outcome: reason, by: 'read', meaning: MEANINGS[reason] });
     expect(explained.reasons.at(-1)).toContain(MEANINGS[reason]);
+  });
+
+  it('tags: an item of a result changes while it is loaded', async () => {
+    const { world, explainKept } = setUp();
+    const app = world.process();
+    const queries = createMemoryQueryStore();
+    const index = world.keys.queryIndex(world.entity.name);
+    const query = queryOf(world, async () => {
+      await queries.change(index, [{ item: 'a', tags: ['red'] }], 100);
+      return { rows: [{ id: 'a' }], keys: [['a']], at: undefined, isTracked: true, continuation: undefined };
+    });
+    const reader = createQueryReader({ ...app.deps, queries, reloads: (work) => work(AbortSignal.timeout(60_000)) });
+    const key = [''];
+    await reader.read({ entity: query, key, directives: NO_DIRECTIVES });
+    const marks = marksOfQuery({ keys: world.keys, queries })(query, key);
+    const explained = await explainKept({ kept: query, key, marks });
+    expect(explained).toMatchObject({
+      verdict: 'missing',
+      lastRefusal: { outcome: 'tags', by: 'read', meaning: MEANINGS.tags },
+    });
+    expect(explained.reasons.at(-1)).toContain(MEANINGS.tags);
   });
 
   it('by a change worker too, and forgotten after an hour', async () => {

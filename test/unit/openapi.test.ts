@@ -13,7 +13,14 @@ type Tree = Record<string, unknown>;
 const columns = (['text', 'scalar', ...Object.keys(KEY_TYPES)] as ReadEntity['columns'][number]['type'][]).map(
   (type) => ({ name: `${type} of {it}`, type, maxBytes: 100 }),
 );
-const item: ReadEntity = { name: 'thing', columns, source: { changesHold: 'documents' } };
+const asStored = { schema: undefined, hasSelect: false };
+const item: ReadEntity = { name: 'thing', columns, source: { changesHold: 'documents' }, ...asStored };
+const selected: ReadEntity = { ...item, name: 'selected', hasSelect: true };
+const declared: ReadEntity = {
+  ...selected,
+  name: 'declared',
+  schema: { type: 'object', required: ['n'], examples: [{ n: 1 }] },
+};
 const twice: ReadEntity = {
   name: 'twice-named',
   columns: [
@@ -22,6 +29,7 @@ const twice: ReadEntity = {
     { name: 'a b', type: 'int', maxBytes: 4 },
   ],
   source: { changesHold: 'keys' },
+  ...asStored,
 };
 const query: ReadQuery = {
   title: 'all',
@@ -30,10 +38,16 @@ const query: ReadQuery = {
   isOfItems: true,
   of: [{ name: 'thing' }],
   source: { changesHold: 'documents' },
+  schema: undefined,
+  select: undefined,
 };
 const everything: Served = {
-  entities: [item, twice],
-  queries: [query, { ...query, title: 'count', partition: undefined, isOfItems: false, params: [] }],
+  entities: [item, twice, selected, declared],
+  queries: [
+    query,
+    { ...query, title: 'count', partition: undefined, isOfItems: false, params: [] },
+    { ...query, title: 'declared', schema: { type: 'integer', examples: [7] } },
+  ],
   sessions: { hasSubjects: true },
   content: { authLevel: 'anonymous' },
   clientDirectives: 'honour',
@@ -87,12 +101,57 @@ describe.each(documents)('the document of %s', (_, served) => {
   it('declares each parameter of a path, and each operation under its own name', () => {
     const operations = operationsOf(document);
     for (const { path, operation } of operations) {
-      const declared = ((operation['parameters'] ?? []) as Tree[]).filter((one) => one['in'] === 'path');
+      const ofPath = ((operation['parameters'] ?? []) as Tree[]).filter((one) => one['in'] === 'path');
       const named = [...path.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1]);
-      expect(declared.map(({ name }) => name)).toEqual(named);
+      expect(ofPath.map(({ name }) => name)).toEqual(named);
     }
     const ids = operations.map(({ operation }) => operation['operationId']);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe('the body of an item', () => {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema(openapiDocument(everything, '/api'), 'openapi');
+  const isItem = (name: string, body: unknown) =>
+    ajv.validate({ $ref: `openapi#/components/schemas/item.${name}` }, body);
+
+  it('has the columns of its key, and whatever else there is', () => {
+    const named = { 'a/b': 1, 'a.b': '9007199254740993', 'a b': -1 };
+    expect(isItem('twice-named', { ...named, more: [null] })).toBe(true);
+    expect(isItem('twice-named', { ...named, 'a b': undefined })).toBe(false);
+    expect(isItem('twice-named', { ...named, 'a b': 1.5 })).toBe(false);
+    expect(isItem('twice-named', { ...named, 'a b': 'x' })).toBe(false);
+    expect(isItem('twice-named', [])).toBe(false);
+  });
+
+  it('is anything that `select` may give, or what the configuration declares', () => {
+    expect(isItem('selected', 7)).toBe(true);
+    expect([isItem('declared', { n: 'x' }), isItem('declared', {})]).toEqual([true, false]);
+  });
+
+  it('stands in answers to reads, batches and queries alike', () => {
+    const { paths } = openapiDocument(everything, '/api') as { paths: Record<string, Record<string, Tree>> };
+    const mediaOf = (path: string, method = 'get') => {
+      const responses = paths[path]?.[method]?.['responses'] as Record<string, { content: Record<string, Tree> }>;
+      return responses['200']?.content['application/json'];
+    };
+    const $ref = '#/components/schemas/item.declared';
+    const [read = ''] = Object.keys(paths).filter((path) => path.startsWith('/entities/declared/'));
+    expect(mediaOf(read)).toEqual({ schema: { $ref }, example: { n: 1 } });
+    expect(mediaOf('/batch/declared', 'post')).toMatchObject({
+      schema: { properties: { answers: { items: { properties: { body: { $ref } } } } } },
+      example: { answers: [{ status: 200, body: { n: 1 } }] },
+    });
+    expect(mediaOf('/queries/all')).toMatchObject({
+      schema: { properties: { rows: { items: { $ref: '#/components/schemas/item.thing' } } } },
+      example: { rows: [{ 'int of {it}': 1 }] },
+    });
+    expect(mediaOf('/queries/count')).toMatchObject({ schema: { properties: { rows: { items: {} } } } });
+    expect(mediaOf('/queries/declared')).toMatchObject({
+      schema: { properties: { rows: { items: { type: 'integer' } } } },
+      example: { rows: [7] },
+    });
   });
 });
 

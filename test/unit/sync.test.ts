@@ -174,7 +174,12 @@ describe('a page of changes', () => {
     expect(await app.sync.apply([world.write('b', { v: 1 }), 'what is this', null])).toMatchObject({ refreshed: 1 });
     for (const process of [app, other]) expect(seen(await process.read('b')).how).toBe('hit');
     expect(seen(await app.read('a'))).toMatchObject({ how: 'miss', value: { v: 2 } });
-    expect(world.events).toContainEqual({ kind: 'nameless', source: world.source.name, changes: 2 });
+    expect(world.events).toContainEqual({
+      kind: 'nameless',
+      source: world.source.name,
+      changes: 2,
+      reason: 'no change',
+    });
   });
 
   it('a page of nothing but that, too, and a page that is no list is not done', async () => {

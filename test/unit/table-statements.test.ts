@@ -9,7 +9,7 @@ import type { Key, KeyColumn } from '../../src/core/key.ts';
 import type { ChangeLog, Source } from '../../src/core/ports.ts';
 import { createSqlTable } from '../../src/sources/mssql.ts';
 import { createPostgresTable } from '../../src/sources/postgres.ts';
-import { tableKeyColumns } from '../../src/sources/table.ts';
+import { changeOf, tableKeyColumns } from '../../src/sources/table.ts';
 
 interface Sent {
   readonly text: string;
@@ -150,4 +150,12 @@ describe.each([
       }),
     );
   });
+});
+
+it('a change that names no key says what to look at, in words of a table', () => {
+  const columns = tableKeyColumns([{ name: 'id', type: 'int' }]);
+  const record = { key: { id: '7' }, position: 3n };
+  expect(changeOf(record, columns, 'sql/SQL/dbo.cities').key).toEqual(['7']);
+  const changed = () => changeOf({ ...record, key: { code: '7' } }, columns, 'sql/SQL/dbo.cities');
+  expect(changed).toThrow(/^sql\/SQL\/dbo.cities: its change names no key .* `key` the primary key of the table\?$/);
 });

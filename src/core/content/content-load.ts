@@ -4,19 +4,14 @@
 import { concat, utf8 } from '../bytes.ts';
 import type { Represented } from '../entity.ts';
 import type { Entropy } from '../ports.ts';
-import { outcomeOf } from '../protocol/fill.ts';
-import type { Snapshot } from '../protocol/generations.ts';
 import {
   createLeasing,
   type Load,
-  type LoadAnswer,
   type LoaderDeps,
   type LoadRequest,
   signalOf,
-  survivor,
-  uncached,
+  type Terms,
 } from '../protocol/lease.ts';
-import { lifetime } from '../read/policy.ts';
 import {
   type Blob,
   type BlobRead,
@@ -29,36 +24,14 @@ import {
   unpack,
 } from './content.ts';
 
-const LINEAGE = new Uint8Array(8);
+const TERMS: Terms = { guarantee: 'leased', identity: new Uint8Array(8), version: 0n, asOf: 0n };
 
 /** The load rejects with WarmfeedError SOURCE_*. */
 export function createContentLoader(deps: LoaderDeps): Load<Content> {
-  const { store, entropy, observe, options } = deps;
-  const quietly = survivor(observe);
-
-  async function underLease(request: LoadRequest<Content>, token: Uint8Array, snapshot: Snapshot): Promise<LoadAnswer> {
-    const { entity, recordKey } = request;
-    try {
-      const represented = await find(request, entropy.digest);
-      const stamp = deps.generations.stamp(entity, snapshot);
-      const life = lifetime(entity, represented, { jitter: options.jitter, random: entropy.random() });
-      const { value } = represented;
-      const position = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt: snapshot.storeTimeMs };
-      const filled = store.fill(recordKey, { token, stamp, guarantee: 'leased', value, ...position, ...life });
-      const outcome = await quietly('fill', filled);
-      if (outcome === undefined) return uncached(represented, false);
-      observe({ kind: 'fill', entity: entity.name, by: 'read', outcome: outcomeOf(outcome, 'leased'), recordKey });
-      if (outcome !== 'stored') return uncached(represented, false);
-      return { kind: 'loaded', represented, guarantee: 'leased', softMs: life.softMs, bypass: false };
-    } catch (error) {
-      await quietly('release', store.release(recordKey, token));
-      throw error;
-    }
-  }
-
+  const { digest } = deps.entropy;
   return createLeasing(deps, {
-    underLease,
-    uncached: async (request, bypass) => uncached(await find(request, entropy.digest), bypass),
+    load: async (request) => ({ represented: await find(request, digest), terms: TERMS }),
+    find: (request) => find(request, digest),
   });
 }
 

@@ -20,9 +20,10 @@ import {
   versionOf,
 } from '../record.ts';
 import type { Pauses } from '../sync/pauses.ts';
-import type { OpsStore, SeenWatermark } from './ops-ports.ts';
+import type { OpsStore } from './ops-ports.ts';
 import type { PartitionNotes } from './partition-notes.ts';
 import { MEANINGS, type Refusals, recordHash } from './refusals.ts';
+import { iso, shownWatermark } from './shown.ts';
 
 export type Verdict =
   | 'live'
@@ -352,24 +353,8 @@ function leaseOf({ control, nowMs }: Found, leaseMs: number) {
   return { ageMs: Math.max(0, leaseMs - leftMs), leftMs };
 }
 
-export function shownWatermark(watermark: SeenWatermark) {
-  switch (watermark.state) {
-    case 'known':
-      return { state: watermark.state, position: String(watermark.position), ageMs: null };
-    case 'unknown':
-      return { state: watermark.state, position: String(watermark.pending), ageMs: watermark.ageMs };
-    case 'closed':
-    case 'absent':
-      return { state: watermark.state, position: null, ageMs: null };
-  }
-}
-
 function only(ids: readonly string[]): string | undefined {
   return ids.length === 1 ? ids[0] : undefined;
-}
-
-export function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 function seconds(ms: number): string {

@@ -61,18 +61,23 @@ export function createFailureNotes(deps: { ops: OpsStore; keys: RedisKeys; nowMs
     );
   }
 
-  /** The last failure of a source, or of a read of one of its entities. @throws WarmfeedError STORE_* */
-  async function last(source: string, entities: readonly string[]): Promise<Failure | undefined> {
+  /** Of all sources. @throws WarmfeedError STORE_* */
+  async function all(): Promise<LastFailures> {
     await flush();
     const texts = await ops.fields(keys.failures);
-    const failures = [`s:${source}`, ...entities.map((entity) => `e:${entity}`)].flatMap((name) => {
-      const text = texts.get(name);
-      return text === undefined ? [] : [JSON.parse(text) as Failure];
-    });
-    return failures.toSorted((a, b) => b.at - a.at)[0];
+    return (source, entities) => {
+      const failures = [`s:${source}`, ...entities.map((entity) => `e:${entity}`)].flatMap((name) => {
+        const text = texts.get(name);
+        return text === undefined ? [] : [JSON.parse(text) as Failure];
+      });
+      return failures.toSorted((a, b) => b.at - a.at)[0];
+    };
   }
 
-  return { observe, failed, flush, last };
+  return { observe, failed, flush, all };
 }
+
+/** The last failure of a source, or of a read of one of its entities; undefined: none of late. */
+export type LastFailures = (source: string, entities: readonly string[]) => Failure | undefined;
 
 export type FailureNotes = ReturnType<typeof createFailureNotes>;

@@ -3,10 +3,10 @@
 import type { RedisKeys } from '../key.ts';
 import type { Pauses } from '../sync/pauses.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { iso, shownWatermark } from './explain.ts';
 import type { FailureNotes } from './failure-notes.ts';
 import type { OpsStore } from './ops-ports.ts';
 import type { PartitionNotes } from './partition-notes.ts';
+import { iso, shownWatermark } from './shown.ts';
 import { addTo, LAG_BOUNDS_MS, MOST_MINUTES, quantile, type Stats, zeros } from './stats.ts';
 
 export interface ReportedSource {
@@ -38,17 +38,19 @@ export function createSourceReport(deps: SourceReportDeps) {
 
   /** @throws WarmfeedError STORE_* */
   async function all() {
-    const [buckets, paused, dead] = await Promise.all([stats.read(MOST_MINUTES), pauses.all(), letters.summary()]);
+    const [buckets, paused, dead, lastFailure] = await Promise.all([
+      stats.read(MOST_MINUTES),
+      pauses.all(),
+      letters.summary(),
+      failures.all(),
+    ]);
     const sources = await Promise.all(
       deps.sources.map(async (source) => {
         const pause = paused.get(source.name);
         const lag = zeros(LAG_BOUNDS_MS);
         for (const bucket of buckets) addTo(lag, bucket.lag.get(source.name) ?? []);
-        const [state, failure, places] = await Promise.all([
-          stateOf(source),
-          failures.last(source.name, source.entities),
-          partitionsOf(source.name),
-        ]);
+        const failure = lastFailure(source.name, source.entities);
+        const [state, places] = await Promise.all([stateOf(source), partitionsOf(source.name)]);
         return {
           name: source.name,
           kind: source.kind,

@@ -3,8 +3,8 @@
 
 import type { RedisKeys } from '../key.ts';
 import type { CacheEvent } from '../ports.ts';
-import type { ReadAnswer } from '../read/read.ts';
-import { outcomeIndex, READ_OUTCOMES } from '../read/read-outcome.ts';
+import { type OnRead, outcomeIndex, READ_OUTCOMES } from '../read/read-outcome.ts';
+import type { OnSession } from '../session/session-outcome.ts';
 import type { OpsStore } from './ops-ports.ts';
 
 export const BUCKET_MS = 10_000;
@@ -21,12 +21,14 @@ export function createStats(deps: { ops: OpsStore; keys: RedisKeys; nowMs: () =>
   const { ops, keys, nowMs } = deps;
   let counts = emptyCounts();
 
-  function onRead(entity: string, answer: ReadAnswer | undefined, ms: number): void {
+  const onRead: OnRead = (entity, outcome, ms) => {
     let reads = counts.reads.get(entity);
     if (reads === undefined) counts.reads.set(entity, (reads = READ_OUTCOMES.map(() => 0)));
-    increment(reads, outcomeIndex(answer));
+    increment(reads, outcomeIndex(outcome));
     increment(counts.latency, placeIn(LATENCY_BOUNDS_MS, ms));
-  }
+  };
+
+  const onSession: OnSession = (call, outcome) => add(`s:${call}:${outcome}`, 1);
 
   function observe(event: CacheEvent): void {
     if (event.kind === 'fill') add(`f:${event.outcome}`, 1);
@@ -64,7 +66,7 @@ export function createStats(deps: { ops: OpsStore; keys: RedisKeys; nowMs: () =>
     return Promise.all(starts.map(async (at) => bucketFrom(at, await ops.fields(keys.stats(at)))));
   }
 
-  return { onRead, observe, flush, read };
+  return { onRead, onSession, observe, flush, read };
 }
 
 export type Stats = ReturnType<typeof createStats>;
@@ -75,6 +77,8 @@ export interface Bucket {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly byEntity: ReadonlyMap<string, Counted>;
+  /** By what was asked of them. */
+  readonly sessions: ReadonlyMap<string, Counted>;
   readonly latency: readonly number[];
   /** From commit to visible, by source. */
   readonly lag: ReadonlyMap<string, readonly number[]>;
@@ -87,13 +91,15 @@ export interface Bucket {
 
 function bucketFrom(at: number, fields: ReadonlyMap<string, string>): Bucket {
   const byEntity = new Map<string, Record<string, number>>();
+  const sessions = new Map<string, Record<string, number>>();
   const latency = zeros(LATENCY_BOUNDS_MS);
   const lag = new Map<string, number[]>();
   const fills: Record<string, number> = {};
   for (const [field, text] of fields) {
-    const [, kind, name = '', last = ''] = /^([rlaf]):(?:(.*):)?([^:]*)$/s.exec(field) ?? [];
+    const [, kind, name = '', last = ''] = /^([rlafs]):(?:(.*):)?([^:]*)$/s.exec(field) ?? [];
     const n = Number(text);
     if (kind === 'r') byEntity.set(name, { ...byEntity.get(name), [last]: n });
+    else if (kind === 's') sessions.set(name, { ...sessions.get(name), [last]: n });
     else if (kind === 'l') latency[Number(last)] = n;
     else if (kind === 'f') fills[last] = n;
     else if (kind === 'a') {
@@ -104,7 +110,7 @@ function bucketFrom(at: number, fields: ReadonlyMap<string, string>): Bucket {
   }
   const of = (name: string) => Number(fields.get(name) ?? 0);
   const failures = { storeFailures: of('store'), sourceFailures: of('source') };
-  return { at, byEntity, latency, lag, fills, changes: of('changes'), letters: of('letters'), ...failures };
+  return { at, byEntity, sessions, latency, lag, fills, changes: of('changes'), letters: of('letters'), ...failures };
 }
 
 /** The bound that a share of the values is within; null: none, or beyond the last. */

@@ -1,12 +1,15 @@
 // Who may load a key, and what the others do meanwhile: one load under a lease for all instances, a bounded wait, then
-// a load that is not cached. What a load is, is its caller's (load.ts, content-load.ts).
+// a load that is not cached. How it ends: stored, or not, and the lease given back; the answer is the same. What a load is, is
+// its caller's (load.ts, content-load.ts, query-load.ts).
 
 import { equalBytes } from '../bytes.ts';
 import type { Kept, Represented } from '../entity.ts';
 import { isStoreError } from '../errors.ts';
 import type { Key, RedisKeys } from '../key.ts';
-import type { Clock, Entropy, Guarantee, LeaseReply, Observe, Store } from '../ports.ts';
+import type { Clock, Entropy, FillOutcome, Guarantee, LeaseReply, Observe, Position, Store } from '../ports.ts';
+import { lifetimeUnder } from '../read/policy.ts';
 import { decodeEntry, type Entry } from '../record.ts';
+import { outcomeOf } from './fill.ts';
 import type { Generations, Snapshot } from './generations.ts';
 import { purgedHow } from './purges.ts';
 
@@ -64,12 +67,30 @@ export interface Preparation {
   readonly marks: string;
 }
 
+/** What a load under a lease found, and what it may be stored under, or why it may not. */
+export interface Loaded {
+  readonly represented: Represented;
+  /** `refused: undefined`: why, is told already. */
+  readonly terms: Terms | { readonly refused: FillOutcome | undefined };
+}
+
+export interface Terms {
+  readonly guarantee: Guarantee;
+  /** 8 bytes: hash of the partition id; zeros where there is none. */
+  readonly identity: Uint8Array;
+  readonly version: Position;
+  readonly asOf: Position;
+  /** When the source itself drops it: the store's time, ms. */
+  readonly expiresAt?: number | undefined;
+  readonly marks?: string;
+}
+
 export interface LoadWork<E extends Kept, P extends Preparation | undefined = undefined> {
   /** Before every request for the lease. @throws WarmfeedError STORE_* */
   prepare?(request: LoadRequest<E>): Promise<P>;
-  /** Fills, or gives the lease back. */
-  underLease(request: LoadRequest<E>, token: Uint8Array, snapshot: Snapshot, prepared: P): Promise<LoadAnswer>;
-  uncached(request: LoadRequest<E>, bypass: boolean): Promise<LoadAnswer>;
+  load(request: LoadRequest<E>, snapshot: Snapshot, prepared: P): Promise<Loaded>;
+  /** For one who has no lease. */
+  find(request: LoadRequest<E>): Promise<Represented>;
 }
 
 const LONGEST_PAUSE_MS = 100;
@@ -79,19 +100,30 @@ export function createLeasing<E extends Kept, P extends Preparation | undefined 
   work: LoadWork<E, P>,
 ): Load<E> {
   const { store, generations, clock, entropy, observe, options } = deps;
+  const quietly = survivor(observe);
+  const keep = createKeeper(deps);
 
   async function load(request: LoadRequest<E>): Promise<LoadAnswer> {
     const token = entropy.token();
     const end = clock.now() + options.waitMs;
     for (let turn = 0; ; turn++) {
       const asked = await acquire(request, token);
-      if (asked === undefined) return work.uncached(request, true);
-      if (asked.lease.kind === 'granted') return work.underLease(request, token, asked.snapshot, asked.prepared);
+      if (asked === undefined) return uncached(await work.find(request), true);
+      if (asked.lease.kind === 'granted') return underLease(request, token, asked.snapshot, asked.prepared);
       const entry = asked.lease.kind === 'live' ? decodeEntry(asked.lease.record) : undefined;
       if (entry !== undefined) return { kind: 'filled', entry, nowMs: generations.storeTime(asked.snapshot) };
       if (!request.wait) return { kind: 'left' };
-      if (request.force || clock.now() >= end) return work.uncached(request, false);
+      if (request.force || clock.now() >= end) return uncached(await work.find(request), false);
       await clock.sleep(Math.min(LONGEST_PAUSE_MS, 10 * 2 ** turn) * (0.5 + entropy.random()));
+    }
+  }
+
+  async function underLease(request: LoadRequest<E>, token: Uint8Array, snapshot: Snapshot, prepared: P) {
+    try {
+      return await keep(request, token, snapshot, await work.load(request, snapshot, prepared));
+    } catch (error) {
+      await quietly('release', store.release(request.recordKey, token));
+      throw error;
     }
   }
 
@@ -119,6 +151,39 @@ export function createLeasing<E extends Kept, P extends Preparation | undefined 
   return load;
 }
 
+/** Stores what was loaded if it may be, and lease, fence and what is there allow it. */
+function createKeeper({ store, generations, entropy, observe, options }: LoaderDeps) {
+  const quietly = survivor(observe);
+  return async function keep(
+    { entity, recordKey }: LoadRequest<Kept>,
+    token: Uint8Array,
+    snapshot: Snapshot,
+    { represented, terms }: Loaded,
+  ): Promise<LoadAnswer> {
+    const tell = (outcome: FillOutcome) =>
+      observe({ kind: 'fill', entity: entity.name, by: 'read', outcome, recordKey });
+    if ('refused' in terms) {
+      if (terms.refused !== undefined) tell(terms.refused);
+      await quietly('release', store.release(recordKey, token));
+      return uncached(represented, false);
+    }
+    const { marks, expiresAt, ...position } = terms;
+    const { guarantee } = terms;
+    const life = lifetimeUnder(guarantee, options.provisionalMs, entity, represented, {
+      jitter: options.jitter,
+      random: entropy.random(),
+      leftMs: expiresAt === undefined ? undefined : expiresAt - generations.storeTime(snapshot),
+    });
+    const stamp = generations.stamp(entity, snapshot, marks);
+    const { value } = represented;
+    const begunAt = snapshot.storeTimeMs;
+    const reply = await quietly('fill', store.fill(recordKey, { token, stamp, value, begunAt, ...position, ...life }));
+    if (reply !== undefined) tell(outcomeOf(reply, guarantee));
+    if (reply !== 'stored') return uncached(represented, false);
+    return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
+  };
+}
+
 /** Whether what is fresh by its times was purged, so that it is to be loaded all the same. */
 export function isPurged(kept: Kept, reply: LeaseReply, { purges }: Snapshot): boolean {
   const entry = reply.kind === 'live' ? decodeEntry(reply.record) : undefined;
@@ -137,7 +202,7 @@ export function survivor(observe: Observe) {
   };
 }
 
-export function uncached(represented: Represented, bypass: boolean): LoadAnswer {
+function uncached(represented: Represented, bypass: boolean): LoadAnswer {
   return { kind: 'loaded', represented, guarantee: undefined, softMs: 0, bypass };
 }
 

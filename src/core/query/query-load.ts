@@ -3,23 +3,20 @@
 
 import type { Represented } from '../entity.ts';
 import { keyText } from '../key.ts';
-import type { Guarantee, QueryRead, ReadOptions, Stamp } from '../ports.ts';
+import type { QueryRead, ReadOptions } from '../ports.ts';
 import { createConfirm } from '../protocol/confirm.ts';
-import { outcomeOf } from '../protocol/fill.ts';
 import type { Snapshot } from '../protocol/generations.ts';
 import {
   createLeasing,
   type Load,
-  type LoadAnswer,
+  type Loaded,
   type LoaderDeps,
   type LoadRequest,
   type Preparation,
   signalOf,
   survivor,
-  uncached,
 } from '../protocol/lease.ts';
 import { type Admission, admit } from '../protocol/watermark.ts';
-import { lifetimeUnder } from '../read/policy.ts';
 import { dependenciesOf, type Query, representRows, statementOf } from './query.ts';
 import type { Capture, QueryStore } from './query-ports.ts';
 
@@ -32,12 +29,12 @@ interface Captured extends Preparation {
 }
 
 /** Of no partition: entries are valid by their marks, not by positions. */
-const LINEAGE = new Uint8Array(8);
+const NOWHERE = { identity: new Uint8Array(8), version: 0n, asOf: 0n };
 
 /** The load rejects with WarmfeedError SOURCE_*, ROW_INVALID, QUERY_TOO_LARGE. */
 export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
-  const { store, keys, generations, entropy, observe, options, queries } = deps;
-  const quietly = survivor(observe);
+  const { keys, entropy, options, queries } = deps;
+  const quietly = survivor(deps.observe);
   const confirm = createConfirm(deps);
 
   async function prepare({ entity: query, key }: LoadRequest<Query>): Promise<Captured> {
@@ -47,55 +44,20 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
     return { captures, marks: captures.map(({ marks }) => marks).join('/') };
   }
 
-  async function underLease(
-    request: LoadRequest<Query>,
-    token: Uint8Array,
-    snapshot: Snapshot,
-    captured: Captured,
-  ): Promise<LoadAnswer> {
-    const { entity: query, recordKey } = request;
-    try {
-      const { read, admission } = await load(request, snapshot);
-      const represented = representRows(query, request.key, read, entropy.digest);
-      // Undefined: the index could not be asked, which is told already.
-      const verdict =
-        'refused' in admission
-          ? admission.refused
-          : await quietly('admit', judge(request, captured, read, represented));
-      if ('guarantee' in admission && verdict === 'admitted') {
-        const stamp = generations.stamp(query, snapshot, captured.marks);
-        const begunAt = snapshot.storeTimeMs;
-        const leftMs = read.expiresAt === undefined ? undefined : read.expiresAt - generations.storeTime(snapshot);
-        return await fill(request, { token, stamp, leftMs, begunAt, represented, guarantee: admission.guarantee });
-      }
-      if (verdict !== undefined && verdict !== 'admitted') {
-        observe({ kind: 'fill', entity: query.name, by: 'read', outcome: verdict, recordKey });
-      }
-      await quietly('release', store.release(recordKey, token));
-      return uncached(represented, false);
-    } catch (error) {
-      await quietly('release', store.release(recordKey, token));
-      throw error;
-    }
-  }
-
-  async function fill({ entity: query, recordKey }: LoadRequest<Query>, result: Result): Promise<LoadAnswer> {
-    const { token, stamp, leftMs, begunAt, represented, guarantee } = result;
-    const chance = { jitter: options.jitter, random: entropy.random(), leftMs };
-    const life = lifetimeUnder(guarantee, options.provisionalMs, query, represented, chance);
-    const at = { identity: LINEAGE, version: 0n, asOf: 0n, begunAt };
-    const filled = await quietly(
-      'fill',
-      store.fill(recordKey, { token, stamp, guarantee, value: represented.value, ...at, ...life }),
-    );
-    if (filled === undefined) return uncached(represented, false);
-    observe({ kind: 'fill', entity: query.name, by: 'read', outcome: outcomeOf(filled, guarantee), recordKey });
-    if (filled !== 'stored') return uncached(represented, false);
-    return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
+  async function load(request: LoadRequest<Query>, snapshot: Snapshot, captured: Captured): Promise<Loaded> {
+    const { entity: query, key } = request;
+    const { read, admission } = await ask(request, snapshot);
+    const represented = representRows(query, key, read, entropy.digest);
+    if ('refused' in admission) return { represented, terms: admission };
+    // Undefined: the index could not be asked, which is told already.
+    const verdict = await quietly('admit', judge(request, captured, read, represented));
+    if (verdict !== 'admitted') return { represented, terms: { refused: verdict } };
+    const { expiresAt } = read;
+    return { represented, terms: { ...admission, ...NOWHERE, expiresAt, marks: captured.marks } };
   }
 
   /** What a result may be stored under: one partition's positions close what a lagging replica leaves open. */
-  async function load(request: LoadRequest<Query>, snapshot: Snapshot): Promise<Loaded> {
+  async function ask(request: LoadRequest<Query>, snapshot: Snapshot): Promise<Asked> {
     const { entity: query, key } = request;
     const statement = statementOf(query, key);
     const run = (how: ReadOptions) => query.run(statement, how);
@@ -129,29 +91,17 @@ export function createQueryLoader(deps: QueryLoaderDeps): Load<Query> {
 
   return createLeasing(deps, {
     prepare,
-    underLease,
-    uncached: async (request, bypass) => {
+    load,
+    async find(request) {
       const read = await request.entity.run(statementOf(request.entity, request.key), signalOf(request));
-      return uncached(representRows(request.entity, request.key, read, entropy.digest), bypass);
+      return representRows(request.entity, request.key, read, entropy.digest);
     },
   });
 }
 
-interface Loaded {
+interface Asked {
   readonly read: QueryRead;
   readonly admission: Admission;
-}
-
-/** A result that may be stored. */
-interface Result {
-  readonly token: Uint8Array;
-  readonly stamp: Stamp;
-  /** The store's time of before the load, ms. */
-  readonly begunAt: number;
-  readonly represented: Represented;
-  readonly guarantee: Guarantee;
-  /** Until the source drops one of its rows. */
-  readonly leftMs: number | undefined;
 }
 
 /** Whether the changes of the entities that it is also made of are told. */

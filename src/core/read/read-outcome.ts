@@ -1,6 +1,7 @@
 // How a read ended, as it is counted.
 
 import type { ReadAnswer } from './read.ts';
+import type { ManyAnswer } from './read-many.ts';
 
 export const READ_OUTCOMES = [
   'hit',
@@ -16,18 +17,24 @@ export const READ_OUTCOMES = [
 
 export type ReadOutcome = (typeof READ_OUTCOMES)[number];
 
-/** Told of every read of an item or a query; undefined: it failed. @param ms how long it took */
-export type OnRead = (entity: string, answer: ReadAnswer | undefined, ms: number) => void;
+/**
+ * Told of every read of an item, a query or content; each item of a batch is one, which took as long as the batch.
+ * @param ms how long it took
+ */
+export type OnRead = (entity: string, outcome: ReadOutcome, ms: number) => void;
 
-/** @returns the place in READ_OUTCOMES @param answer undefined: the read failed */
-export function outcomeIndex(answer: ReadAnswer | undefined): number {
-  return INDEX[outcomeOf(answer)];
+/** Its place in READ_OUTCOMES. */
+export function outcomeIndex(outcome: ReadOutcome): number {
+  return INDEX[outcome];
 }
 
 const INDEX = Object.fromEntries(READ_OUTCOMES.map((outcome, i) => [outcome, i])) as Record<ReadOutcome, number>;
 
-function outcomeOf(answer: ReadAnswer | undefined): ReadOutcome {
-  if (answer === undefined) return 'error';
+export function outcomeOf(answer: ReadAnswer): ReadOutcome {
   if (answer.kind === 'not-cached') return 'not-cached';
   return answer.collapsed ? 'joined' : answer.how;
+}
+
+export function outcomeOfMany(answer: ManyAnswer): ReadOutcome {
+  return answer.kind === 'failed' ? 'error' : answer.how;
 }

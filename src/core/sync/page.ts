@@ -22,8 +22,8 @@ export interface Page {
   readonly sample: Key | undefined;
   /** See Change; undefined: not told. */
   readonly container: string | undefined;
-  /** Items that name no key: what they changed is unknown. */
-  readonly nameless: number;
+  /** Items that name no key, so that what they changed is unknown, and why the first does not; undefined: all do. */
+  readonly nameless: { readonly changes: number; readonly reason: string } | undefined;
   readonly letters: readonly DeadLetter[];
   /** When the changes were committed, as far as the source tells. */
   readonly committedAt: readonly number[];
@@ -40,7 +40,8 @@ export function planPage(
 ): Page {
   const letters: DeadLetter[] = [];
   const changes = newestPerKey(items, source, letters);
-  const nameless = letters.length;
+  const [unnamed] = letters;
+  const nameless = unnamed && { changes: letters.length, reason: unnamed.reason };
   const works = changes.flatMap((change) =>
     entities.map((entity): Work => {
       const own = ownership(entity, change, source, letters);

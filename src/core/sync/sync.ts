@@ -39,10 +39,10 @@ export function createSync(deps: SyncDeps) {
    */
   async function apply(items: readonly unknown[], { partition, isSettled = true }: PageOrigin = {}) {
     const page = planPage(items, source, deps.entities, deps);
-    if (page.nameless > 0) {
+    if (page.nameless !== undefined) {
       // Something changed, nobody knows what: nothing that was cached before may be served any more.
       await generations.bump(source.name);
-      observe({ kind: 'nameless', source: source.name, changes: page.nameless });
+      observe({ kind: 'nameless', source: source.name, ...page.nameless });
     }
     const { sample } = page;
     const at = sample === undefined ? undefined : (partition ?? (await locate(sample)));

@@ -43,7 +43,7 @@ export function openapiDocument(served: Served, server: string): Json {
     servers: [{ url: server === '' ? '/' : server }],
     paths: {
       ...entityPaths(entities, how),
-      ...queryPaths(queries, how),
+      ...queryPaths(queries, entities, how),
       ...(sessions && sessionPaths(sessions)),
       ...(content && contentPaths(content, how)),
       ...healthPaths(),

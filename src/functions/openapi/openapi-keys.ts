@@ -21,6 +21,12 @@ const TYPES: Readonly<Record<KeyColumn['type'], Described>> = {
   boolean: { schema: { type: 'boolean' }, example: true },
 };
 
+const WHOLE_OR_TEXT: Json = {
+  type: ['integer', 'string'],
+  pattern: '^-?[0-9]+$',
+  description: 'Text where the column has 64 bits',
+};
+
 const LITERAL =
   'A string; what begins with "=" is a typed literal: =1, =true, =null, =undefined (the document lacks it), ="=x".';
 
@@ -52,6 +58,24 @@ export function keySchema(columns: readonly KeyColumn[]): Json {
 
 export function keyExample(columns: readonly KeyColumn[]): readonly unknown[] {
   return columns.map(({ type }) => TYPES[type].example);
+}
+
+/** What a document has of its key. A column may be wider than the type that its values are asked by. */
+const COLUMNS: Readonly<Partial<Record<KeyColumn['type'], Json>>> = {
+  scalar: { description: 'Of the partition key: a string, a number, a boolean, null, or not there' },
+  smallint: WHOLE_OR_TEXT,
+  int: WHOLE_OR_TEXT,
+  bigint: WHOLE_OR_TEXT,
+};
+
+export function documentSchema(columns: readonly KeyColumn[]): Json {
+  const properties = columns.map(({ name, type }) => [name, COLUMNS[type] ?? TYPES[type].schema]);
+  const required = columns.filter(({ type }) => type !== 'scalar').map(({ name }) => name);
+  return { type: 'object', properties: Object.fromEntries(properties) as Json, required };
+}
+
+export function documentExample(columns: readonly KeyColumn[]): Json {
+  return Object.fromEntries(columns.map(({ name, type }) => [name, TYPES[type].example]));
 }
 
 function valueSchema(type: KeyColumn['type']): Json {

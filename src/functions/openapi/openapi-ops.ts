@@ -193,6 +193,7 @@ function statePaths(): Json {
   const bucket = object({
     at: TIME,
     reads: COUNTS,
+    sessions: COUNTS,
     latency: list(WHOLE),
     lag: list(WHOLE),
     changes: WHOLE,
@@ -209,6 +210,7 @@ function statePaths(): Json {
     lagBoundsMs: bounds,
     buckets: list(bucket),
     byEntity: { type: 'object', additionalProperties: COUNTS },
+    sessions: { type: 'object', additionalProperties: COUNTS },
   });
   const audited = { samples: WHOLE, match: WHOLE, superseded: WHOLE, stale: WHOLE, provisional: WHOLE };
   const share = orNull({ type: 'number', minimum: 0, maximum: 1 });

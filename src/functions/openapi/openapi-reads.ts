@@ -3,7 +3,15 @@
 import type { Entity } from '../../core/entity.ts';
 import type { Query } from '../../core/query/query.ts';
 import { isPaged } from '../queries.ts';
-import { keyExample, keySchema, queryParameters, segmentNames, segmentParameters } from './openapi-keys.ts';
+import {
+  documentExample,
+  documentSchema,
+  keyExample,
+  keySchema,
+  queryParameters,
+  segmentNames,
+  segmentParameters,
+} from './openapi-keys.ts';
 import {
   headerRefs,
   headOf,
@@ -17,10 +25,18 @@ import {
   type Problem,
 } from './openapi-parts.ts';
 
-export type ReadEntity = Pick<Entity, 'name' | 'columns'> & { readonly source: Pick<Entity['source'], 'changesHold'> };
+export type ReadEntity = Pick<Entity, 'name' | 'columns'> & {
+  readonly source: Pick<Entity['source'], 'changesHold'>;
+  /** Of what is served, as the configuration declares it. */
+  readonly schema: Json | undefined;
+  readonly hasSelect: boolean;
+};
 export type ReadQuery = Pick<Query, 'title' | 'params' | 'partition' | 'isOfItems'> & {
   readonly of: readonly { readonly name: string }[];
   readonly source: Pick<Query['source'], 'changesHold'>;
+  /** Of a row as it is served. */
+  readonly schema: Json | undefined;
+  readonly select: unknown;
 };
 
 const CONDITIONS: readonly Json[] = [
@@ -40,6 +56,7 @@ const SESSION_TOKEN: Json = {
   description: 'What Cosmos DB answered to a write of yours: you are never given an older item',
 };
 const READ_HEADERS = headerRefs('ETag', 'Age', 'Cache-Status', 'Cache-Control');
+const BYTES: Json = { type: 'string', format: 'binary', description: 'Bytes of the type that the storage says' };
 const MAX_KEYS = 500;
 
 interface Reading {
@@ -56,9 +73,24 @@ function reading({ directives }: Reading, more: readonly Problem[]) {
 }
 
 export function itemSchemas(entities: readonly ReadEntity[]): Json {
-  return Object.fromEntries(
-    entities.map(({ name }) => [`item.${name}`, { description: `An item of ${name}: what its \`select\` gives` }]),
-  );
+  return Object.fromEntries(entities.map((entity) => [`item.${entity.name}`, itemSchema(entity)]));
+}
+
+/** What `select` makes of a document only its author knows; without it the item has the columns of its key. */
+function itemSchema({ name, columns, schema, hasSelect }: ReadEntity): Json {
+  if (schema !== undefined) return { description: `An item of ${name}`, ...schema };
+  if (hasSelect) return { description: `An item of ${name}: what its \`select\` gives` };
+  return { description: `An item of ${name}, as it is stored`, ...documentSchema(columns) };
+}
+
+function itemExample({ columns, schema, hasSelect }: ReadEntity): unknown {
+  if (schema !== undefined) return exampleOf(schema);
+  return hasSelect ? undefined : documentExample(columns);
+}
+
+function exampleOf(schema: Json): unknown {
+  const examples = schema['examples'];
+  return Array.isArray(examples) ? examples[0] : undefined;
 }
 
 export function entityPaths(entities: readonly ReadEntity[], how: Reading): Json {
@@ -73,7 +105,8 @@ function itemPath({ name, columns }: ReadEntity): string {
   return ['/entities', name, ...segmentNames(columns).map((segment) => `{${segment}}`)].join('/');
 }
 
-function itemOperations({ name, columns, source }: ReadEntity, how: Reading): Json {
+function itemOperations(entity: ReadEntity, how: Reading): Json {
+  const { name, columns, source } = entity;
   const { parameters, problems } = reading(how, [400, 404]);
   const tokens = source.changesHold === 'documents' ? [SESSION_TOKEN] : [];
   const get = operation({
@@ -81,7 +114,7 @@ function itemOperations({ name, columns, source }: ReadEntity, how: Reading): Js
     id: `read_${name}`,
     summary: `One item of ${name}`,
     parameters: [...segmentParameters(columns), ...parameters, ...tokens],
-    answers: { 200: jsonAnswer('The item', itemRef(name), undefined, READ_HEADERS), 304: NOT_MODIFIED },
+    answers: { 200: jsonAnswer('The item', itemRef(name), itemExample(entity), READ_HEADERS), 304: NOT_MODIFIED },
     problems,
   });
   return { get, head: headOf(get, `head_${name}`) };
@@ -89,8 +122,10 @@ function itemOperations({ name, columns, source }: ReadEntity, how: Reading): Js
 
 const itemRef = (name: string): Json => ({ $ref: `#/components/schemas/item.${name}` });
 
-function batchOperation({ name, columns }: ReadEntity): Json {
+function batchOperation(entity: ReadEntity): Json {
+  const { name, columns } = entity;
   const key = keyExample(columns);
+  const body = itemExample(entity);
   const keys = { ...list(keySchema(columns)), maxItems: MAX_KEYS };
   const answer = object(
     { status: { type: 'integer' }, body: itemRef(name), problem: { $ref: '#/components/schemas/Problem' } },
@@ -105,7 +140,7 @@ function batchOperation({ name, columns }: ReadEntity): Json {
       200: jsonAnswer(
         'The answers',
         object({ answers: list(answer) }),
-        { answers: [{ status: 404 }] },
+        { answers: [body === undefined ? { status: 404 } : { status: 200, body }] },
         headerRefs('Cache-Status'),
       ),
     },
@@ -113,14 +148,19 @@ function batchOperation({ name, columns }: ReadEntity): Json {
   });
 }
 
-export function queryPaths(queries: readonly ReadQuery[], how: Reading): Json {
-  return Object.fromEntries(queries.map((query) => [`/queries/${query.title}`, queryOperations(query, how)]));
+/** @param entities those that the queries are of */
+export function queryPaths(queries: readonly ReadQuery[], entities: readonly ReadEntity[], how: Reading): Json {
+  const paths = queries.map((query) => [`/queries/${query.title}`, queryOperations(query, entities, how)]);
+  return Object.fromEntries(paths) as Json;
 }
 
-function queryOperations(query: ReadQuery, how: Reading): Json {
-  const { title, params, isOfItems, of } = query;
+function queryOperations(query: ReadQuery, entities: readonly ReadEntity[], how: Reading): Json {
+  const { title, params } = query;
   const { parameters, problems } = reading(how, [400]);
-  const rows = list(isOfItems && of[0] !== undefined ? itemRef(of[0].name) : {});
+  const items = itemsOf(query, entities);
+  const rows = list(rowSchema(query, items));
+  const row = query.schema === undefined ? items && itemExample(items) : exampleOf(query.schema);
+  const example = { rows: row === undefined ? [] : [row] };
   const continuation = { type: 'string', description: 'Where to go on; not there: that was all' };
   const pages = isPaged(query);
   const schema = pages ? object({ rows, continuation }, ['continuation']) : object({ rows });
@@ -130,16 +170,33 @@ function queryOperations(query: ReadQuery, how: Reading): Json {
     id: `query_${title}`,
     summary: `Rows of ${title}`,
     parameters: [...queryParameters(params), ...(pages ? [from] : []), ...parameters],
-    answers: { 200: jsonAnswer('The rows', schema, { rows: [] }, READ_HEADERS), 304: NOT_MODIFIED },
+    answers: { 200: jsonAnswer('The rows', schema, example, READ_HEADERS), 304: NOT_MODIFIED },
     problems,
   });
   return { get, head: headOf(get, `headQuery_${title}`) };
 }
 
+/** The entity that rows are served as items of. */
+function itemsOf({ select, isOfItems, of: [first] }: ReadQuery, entities: readonly ReadEntity[]) {
+  return select === undefined && isOfItems ? entities.find(({ name }) => name === first?.name) : undefined;
+}
+
+/** Rows of tables are objects by their columns; Cosmos DB gives any value. */
+function rowSchema({ schema, select, source }: ReadQuery, items: ReadEntity | undefined): Json {
+  if (schema !== undefined) return schema;
+  if (items !== undefined) return itemRef(items.name);
+  if (select !== undefined) return { description: 'What its `select` gives' };
+  return source.changesHold === 'keys' ? { type: 'object' } : {};
+}
+
 export function contentPaths(content: { readonly authLevel: 'function' | 'anonymous' }, how: Reading): Json {
   const { parameters, problems } = reading(how, [400, 404, 406]);
   const answerHeaders = { ...READ_HEADERS, ...headerRefs('Last-Modified') };
-  const bytes = (description: string) => ({ description, headers: answerHeaders, content: { '*/*': {} } });
+  const bytes = (description: string) => ({
+    description,
+    headers: answerHeaders,
+    content: { '*/*': { schema: BYTES } },
+  });
   const path = { name: 'path', in: 'path', required: true, schema: { type: 'string' }, example: 'index.html' };
   const range = { name: 'Range', in: 'header', schema: { type: 'string' }, example: 'bytes=0-99' };
   const get = operation({

@@ -3,8 +3,8 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { WarmfeedError } from '../../core/errors.ts';
 import { type DeadLetters, REPLAY_PAGE, type Replayed, writtenAt } from '../../core/ops/dead-letters.ts';
-import { iso } from '../../core/ops/explain.ts';
 import type { KeptLetter } from '../../core/ops/ops-ports.ts';
+import { iso } from '../../core/ops/shown.ts';
 import { bodyOf, JSON_TYPE } from '../body.ts';
 import { problem, segmentsAfter } from '../http.ts';
 import { parametersOf } from '../parameters.ts';

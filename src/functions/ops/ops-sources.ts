@@ -3,7 +3,7 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { auditReport } from '../../core/audit/audit-report.ts';
 import { WarmfeedError } from '../../core/errors.ts';
-import { iso } from '../../core/ops/explain.ts';
+import { iso } from '../../core/ops/shown.ts';
 import type { SourceReport } from '../../core/ops/source-report.ts';
 import {
   addTo,
@@ -16,6 +16,7 @@ import {
   zeros,
 } from '../../core/ops/stats.ts';
 import { READ_OUTCOMES } from '../../core/read/read-outcome.ts';
+import { SESSION_OUTCOMES } from '../../core/session/session-outcome.ts';
 import type { Pauses } from '../../core/sync/pauses.ts';
 import { problem, segmentsAfter } from '../http.ts';
 import { parametersOf } from '../parameters.ts';
@@ -85,27 +86,42 @@ function targetOf(request: HttpRequest): { readonly name: string; readonly actio
 async function stats(request: HttpRequest, counted: Stats): Promise<HttpResponseInit> {
   const bounds = { least: 1, most: MOST_MINUTES, usual: MOST_MINUTES };
   const buckets = await counted.read(numberOf(parametersOf(request, ['minutes']), 'minutes', bounds));
-  const byEntity: Record<string, Record<string, number>> = {};
-  for (const bucket of buckets) {
-    for (const [entity, reads] of bucket.byEntity) byEntity[entity] = sum(byEntity[entity] ?? NO_READS, reads);
-  }
   return answerJson(200, {
     bucketMs: BUCKET_MS,
     latencyBoundsMs: LATENCY_BOUNDS_MS,
     lagBoundsMs: LAG_BOUNDS_MS,
     buckets: buckets.map(shown),
-    byEntity,
+    byEntity: sumsOf(
+      buckets.map(({ byEntity }) => byEntity),
+      NO_READS,
+    ),
+    sessions: sumsOf(
+      buckets.map(({ sessions }) => sessions),
+      NO_CALLS,
+    ),
   });
 }
 
-const NO_READS: Readonly<Record<string, number>> = Object.fromEntries(READ_OUTCOMES.map((outcome) => [outcome, 0]));
+/** The counts of all, by name. */
+function sumsOf(all: readonly ReadonlyMap<string, Counts>[], none: Counts): Readonly<Record<string, Counts>> {
+  const sums: Record<string, Counts> = {};
+  for (const counted of all) for (const [name, counts] of counted) sums[name] = sum(sums[name] ?? none, counts);
+  return sums;
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+const noneOf = (outcomes: readonly string[]): Counts => Object.fromEntries(outcomes.map((outcome) => [outcome, 0]));
+const NO_READS = noneOf(READ_OUTCOMES);
+const NO_CALLS = noneOf(SESSION_OUTCOMES);
 
 function shown(bucket: Bucket) {
   const lag = zeros(LAG_BOUNDS_MS);
   for (const counts of bucket.lag.values()) addTo(lag, counts);
   return {
     at: iso(bucket.at),
-    reads: [...bucket.byEntity.values()].reduce<Record<string, number>>(sum, { ...NO_READS }),
+    reads: [...bucket.byEntity.values()].reduce(sum, NO_READS),
+    sessions: [...bucket.sessions.values()].reduce(sum, NO_CALLS),
     latency: bucket.latency,
     lag,
     changes: bucket.changes,
@@ -117,8 +133,8 @@ function shown(bucket: Bucket) {
   };
 }
 
-function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
-  const all = { ...a };
+function sum(a: Counts, b: Counts): Counts {
+  const all: Record<string, number> = { ...a };
   for (const [name, n] of Object.entries(b)) all[name] = (all[name] ?? 0) + n;
   return all;
 }

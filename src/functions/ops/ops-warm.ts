@@ -4,7 +4,7 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import type { Entity } from '../../core/entity.ts';
 import { messageOf, WarmfeedError } from '../../core/errors.ts';
 import { keyOfJson, keyText } from '../../core/key.ts';
-import { iso } from '../../core/ops/explain.ts';
+import { iso } from '../../core/ops/shown.ts';
 import type { WarmJob, WarmJobs, WarmSpec } from '../../core/ops/warm-jobs.ts';
 import { bodyOf, JSON_TYPE } from '../body.ts';
 import { problem, segmentsAfter } from '../http.ts';

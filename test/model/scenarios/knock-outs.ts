@@ -276,9 +276,9 @@ const GENERATIONS: readonly KnockOut[] = [
     rule: 'a fill is of the generation of its lease',
     edits: [
       core(
-        'read/load',
-        'stamp: generations.stamp(entity, snapshot),',
-        'stamp: generations.stamp(entity, await generations.refresh()),',
+        'protocol/lease',
+        'const stamp = generations.stamp(entity, snapshot, marks);',
+        'const stamp = generations.stamp(entity, await generations.refresh(), marks);',
       ),
     ],
     bounds: { ...FAILOVER, failovers: { watermarks: 1 }, evictions: 1 },
@@ -402,11 +402,7 @@ const QUERIES: readonly KnockOut[] = [
     edits: [
       index('if (tags.some((tag) => (found.tags.get(tag) ?? 0) > Number(seq))) return false;', ''),
       // The second guard.
-      core(
-        'query/query-load',
-        'generations.stamp(query, snapshot, captured.marks)',
-        'generations.stamp(query, snapshot, (await prepare(request)).marks)',
-      ),
+      core('query/query-load', 'marks: captured.marks', 'marks: (await prepare(request)).marks'),
     ],
     bounds: LIST,
     looksFor: /^I/,
@@ -422,8 +418,8 @@ const QUERIES: readonly KnockOut[] = [
     edits: [
       core(
         'query/query-load',
-        'const { read, admission } = await load(request, snapshot);',
-        'const { read, admission } = await load(request, snapshot); captured = await prepare(request);',
+        'const { read, admission } = await ask(request, snapshot);',
+        'const { read, admission } = await ask(request, snapshot); captured = await prepare(request);',
       ),
     ],
     bounds: LIST,
@@ -448,15 +444,16 @@ const QUERIES: readonly KnockOut[] = [
       ),
       core(
         'query/query-load',
-        'return await fill(request, {',
-        `const unchecked = fill(request, {
-          token, stamp, leftMs, begunAt, represented, guarantee: admission.guarantee });
-        const answered = await unchecked;
-        if ((await quietly('admit', judge(request, captured, read, represented))) !== 'admitted') {
-          await store.drop(recordKey);
-        }
-        return answered;
-        void ({`,
+        'marks: captured.marks',
+        `marks: captured.marks,
+          checked: () => quietly('admit', judge(request, captured, read, represented))`,
+      ),
+      core(
+        'protocol/lease',
+        "if (reply !== 'stored') return",
+        `const { checked } = terms as { checked?: () => Promise<unknown> };
+        if (checked !== undefined && (await checked()) !== 'admitted') await store.drop(recordKey);
+        if (reply !== 'stored') return`,
       ),
     ],
     bounds: LISTED,
