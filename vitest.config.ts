@@ -25,7 +25,8 @@ export default defineConfig({
     maxWorkers: '100%',
     globalSetup: 'test/support/global-setup.ts',
     projects: [
-      project('unit', { testTimeout: 20_000 }),
+      // Nothing of what they test has state of its own.
+      project('unit', { isolate: false, testTimeout: 20_000 }),
       project('contract', { retry, testTimeout: 20_000, hookTimeout: 60_000 }),
       project('infra', { testTimeout: 180_000, hookTimeout: 300_000 }),
       project('model', { testTimeout: 120_000 }),
