@@ -18,6 +18,7 @@ import type {
 import { createGenerations } from '../../../src/core/protocol/generations.ts';
 import type { Query } from '../../../src/core/query/query.ts';
 import { createQueryChanges } from '../../../src/core/query/query-changes.ts';
+import { createHotRefresh } from '../../../src/core/query/query-hot.ts';
 import type { QueryStore } from '../../../src/core/query/query-ports.ts';
 import { createQueryReader } from '../../../src/core/query/query-read.ts';
 import { NO_DIRECTIVES } from '../../../src/core/read/policy.ts';
@@ -39,6 +40,8 @@ export interface Setup {
   readonly isOrdered: boolean;
   /** Whether lists of items are cached: results of one query that runs on one partition, or on several. */
   readonly queries?: 'one-partition' | 'cross-partition';
+  /** Lists that people ask for are loaded again behind the changes. */
+  readonly isHot?: boolean;
   readonly options: {
     readonly leaseMs: number;
     readonly fenceMs: number;
@@ -107,7 +110,7 @@ function entityOf(source: Source, over: Partial<Entity>): Entity {
 export const LISTS = 'query/lists';
 
 /** Lists whose names begin alike have one tag, and are the same. */
-function queryOf(entity: Entity): Query {
+function queryOf(entity: Entity, isHot = false): Query {
   const { source, http } = entity;
   return {
     name: LISTS,
@@ -128,7 +131,7 @@ function queryOf(entity: Entity): Query {
     ttlMs: 1e9,
     maxRows: 100,
     maxBytes: 100_000,
-    onChange: 'evict',
+    onChange: isHot ? 'refresh' : 'evict',
     http,
   };
 }
@@ -154,7 +157,7 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   const source = parked<Source>(surroundings, 'source', { ...setup.source, change: (item) => item as Change });
   const entity = entityOf(source, setup.entity);
   const entities = [entity];
-  const query = queryOf(entity);
+  const query = queryOf(entity, setup.isHot);
   const generations = createGenerations({
     store,
     key: keys.generations,
@@ -182,7 +185,7 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   const reader = createReader({ ...deps, reloads });
   const index = parked<QueryStore>(surroundings, 'queries', {});
   const lists = createQueryReader({ ...deps, queries: index, reloads });
-  const hot = { note: () => undefined, start: async () => undefined };
+  const hot = createHotRefresh({ ...deps, store: index, queries: [query], refresh: lists.refresh });
   const queries = createQueryChanges({ ...deps, store: index, queries: [query], hot, mostFields: 100 });
   const sync = createSync({ ...deps, entities, ...(setup.queries === undefined ? {} : { queries }) });
 
@@ -222,7 +225,7 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
     }
   }
 
-  /** A process in which nothing runs knows nothing but the generations. */
+  /** A process in which nothing runs knows nothing but the generations; that it noted who asks, it may forget. */
   function remains(): readonly Input[] {
     const last = generations.last();
     if (last === undefined || surroundings.now() - last.sentAt >= options.generationMs) return [];

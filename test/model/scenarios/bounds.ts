@@ -43,6 +43,8 @@ export interface Bounds {
   /** Letters that a write may choose from; '' for an item that is in no list. */
   readonly letters?: readonly string[];
   readonly queries?: Setup['queries'];
+  /** Lists are loaded again behind the changes; each was read once, and so is asked for, when the scenario begins. */
+  readonly isHot?: boolean;
   /** A table of PostgreSQL in place of a container; workers poll it. */
   readonly tables?: { readonly transactions: number; readonly aborts?: number; readonly forgets?: number };
   /** Polls of each worker. */

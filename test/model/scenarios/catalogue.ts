@@ -14,6 +14,7 @@ const ONE = { keys: 1, writes: 1, readers: 1, workers: 1, lagMs: 1000 } as const
 const EXPIRING = { options: { leaseMs: 10_000, fenceMs: 60_000 } } as const;
 const LIST = { keys: 1, writes: 1, letters: ['x', ''], lists: ['x'], readers: 1, workers: 1 } as const;
 const EVICTING = { entity: { onChange: 'evict' } } as const;
+const HOT = { ...LIST, ...EVICTING, readers: 0, writes: 2, isHot: true } as const;
 const TABLE = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 } as const;
 const SPLIT = [[[0]], [[0]]];
 const SPLIT_TWICE = [[[0]], [[0]], [[0]]];
@@ -197,6 +198,16 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'lists, and a purge',
     bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', purges: 1 },
     deep: { writes: 2, readers: 2, indexLosses: 1 },
+  },
+  {
+    title: 'lists that people ask for, loaded again behind the changes: all ends cached',
+    bounds: { ...HOT, queries: 'cross-partition', endsCached: true },
+    deep: { keys: 2, writes: 3 },
+  },
+  {
+    title: 'the same, a lagging reader and the refresh',
+    bounds: { ...HOT, writes: 1, readers: 1, queries: 'one-partition', lagMs: 1000, evictions: 1 },
+    deep: { keys: 2, writes: 2, workers: 2, redeliveries: 1, deaths: 1 },
   },
   {
     title: 'a table, a transaction, a poller',

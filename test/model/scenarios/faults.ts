@@ -25,7 +25,8 @@ function deaths({ stage }: ItemsModel, state: State): ItemsStep[] {
   const { left, running } = state.world;
   if (left.deaths === 0) return [];
   return running.flatMap((each, actor) => {
-    if (each === undefined) return [];
+    // A refresh may go on behind a task that is done.
+    if (each === undefined && stage.node(state, actor).pending.length === 0) return [];
     const after = spent(state, { deaths: left.deaths - 1 });
     const world = { ...after.world, running: running.with(actor, undefined) };
     const nodes = replaced(state.nodes, actor, stage.automata[actor]?.start.id ?? 0);

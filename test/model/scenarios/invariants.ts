@@ -4,10 +4,11 @@
 
 import { asOfOf } from '../../../src/core/record.ts';
 import type { Call } from '../explorer/process.ts';
-import type { Rows, Sight } from '../explorer/system.ts';
+import type { Rows } from '../explorer/system.ts';
 import type { ItemsModel } from './items.ts';
+import { lifeless } from './quiet.ts';
 import type { State, Taken } from './stage.ts';
-import { logText, nameOf, rowsAt, type World } from './world.ts';
+import { nameOf, rowsAt, type World } from './world.ts';
 
 const NONE = new Uint8Array(8).toString();
 
@@ -44,14 +45,18 @@ export function faultOf(model: ItemsModel, state: State): string | undefined {
     if (!isQuiet || !isKnown(model, world, key, now)) continue;
     if (version !== undefined && version !== now)
       return `I2: in quiet ${nameOf(key)} is cached as ${version}, not ${now}`;
-    if (model.bounds.endsCached && now > 0 && version === undefined && world.left.writes === 0) {
+    if (
+      model.bounds.endsCached &&
+      model.bounds.lists === undefined &&
+      now > 0 &&
+      version === undefined &&
+      world.left.writes === 0
+    ) {
       return `L: without a fault ${nameOf(key)} ended uncached`;
     }
   }
   const isOver = isQuiet && model.isDelivered(world);
-  return (
-    listFault(model, state, isOver) ?? (isOver && model.bounds.lists === undefined ? lifeless(model, state) : undefined)
-  );
+  return listFault(model, state, isOver) ?? (isOver ? lifeless(model, state) : undefined);
 }
 
 /** What is wrong with a cached list that is valid now. */
@@ -61,7 +66,11 @@ function listFault(model: ItemsModel, state: State, isOver: boolean): string | u
     const slot = state.slots[stage.lists[i] ?? 0] ?? stage.shelf.empty;
     const { entry, rows } = stage.contents(slot);
     const marks = entry && stage.marks(state, list);
-    if (rows === undefined || marks === undefined || !stage.isLive(state, slot, marks)) continue;
+    if (rows === undefined || marks === undefined || !stage.isLive(state, slot, marks)) {
+      const isMissed = isOver && bounds.endsCached === true && state.world.left.writes === 0;
+      if (isMissed && !stage.lessons.isDue()) return `L: without a fault list ${list} ended uncached`;
+      continue;
+    }
     if (entry?.guarantee === 'provisional') continue;
     const { world } = state;
     const least = isOver ? world.completed.map(() => world.log.length) : world.completed;
@@ -111,65 +120,6 @@ export function noteCached(model: ItemsModel, state: State, { method }: Call): S
 function isKnown(model: ItemsModel, world: World, key: number, newest: number): boolean {
   return model.bounds.tables === undefined ? (world.checkpoints[key] ?? 0) >= newest : model.isDelivered(world);
 }
-
-const lives = new WeakMap<ItemsModel, Map<string, string>>();
-
-/** Two reads in quiet, with time enough between: the second must be a hit of what the source has. */
-function lifeless(model: ItemsModel, state: State): string | undefined {
-  const { slots, world } = state;
-  const known = lives.get(model) ?? new Map<string, string>();
-  lives.set(model, known);
-  const log = world.log.map(logText);
-  const name = [slots, world.now, world.drawn, log, world.eras, world.moves, world.done]
-    .map((each) => each.toString())
-    .join('|');
-  const found = known.get(name);
-  if (found !== undefined) return found === '' ? undefined : found;
-  const broken = findLife(model, state);
-  if (broken !== undefined) known.set(name, broken);
-  return broken === '' ? undefined : broken;
-}
-
-/** Undefined: to be learned first; empty: there is none. */
-function findLife(model: ItemsModel, state: State): string | undefined {
-  for (let key = 0; key < model.bounds.keys; key++) {
-    let at: State | undefined = state;
-    let sight: Sight | undefined;
-    // One read may find the watermark missing, the next one seed it, and one more fill; then one hits.
-    for (let turn = 0; turn < 4; turn++) {
-      const read = readAlone(model, turn < 3 ? later(model, at) : at, key, turn);
-      if (read === undefined) return undefined;
-      [at, sight] = read;
-    }
-    const { version: now, isGone } = model.newest(state.world, key);
-    if (sight?.how !== 'hit') return `L: in quiet ${nameOf(key)} is not cached, however often it is read`;
-    if (sight.n !== (isGone ? 0 : now)) return `I2: in quiet ${nameOf(key)} is hit as ${sight.n}, not ${now}`;
-  }
-  return '';
-}
-
-/** After leases, provisional values, D and T have ended. */
-function later(model: ItemsModel, state: State): State {
-  const { leaseMs = 0, provisionalMs = 0, generationMs = 1000 } = model.bounds.options ?? {};
-  const ms = Math.max(leaseMs, provisionalMs, generationMs, model.bounds.lagMs ?? 0, 86_400_001);
-  return model.passed(state, state.world.now + ms);
-}
-
-/** A read, and what it leaves to do behind it. */
-function readAlone(model: ItemsModel, from: State, key: number, serial: number): [State, Sight] | undefined {
-  const { stage, calm } = model;
-  let state = stage.begin(from, calm, { do: 'read', key: [nameOf(key)], serial, isReload: false });
-  let sight = FAILED;
-  while (state !== undefined) {
-    const next = stage.node(state, calm).pending[0];
-    if (next === undefined) return [state, sight];
-    const taken = model.alone(state, next.index, next.call);
-    if (taken?.done !== undefined && 'value' in taken.done) sight = taken.done.value as Sight;
-    state = taken?.state;
-  }
-}
-
-const FAILED: Sight = { how: 'failed', n: 0, rows: undefined, guarantee: undefined };
 
 /** Whether a fill brought an older version than was cached since the key was last lost. */
 function fallen(model: ItemsModel, { world }: State, after: State): boolean {

@@ -9,6 +9,7 @@ import type { System } from '../explorer/variant.ts';
 import type { Bounds } from './bounds.ts';
 import { faultSteps } from './faults.ts';
 import { brokenBy, faultOf, noteCached, staleRow } from './invariants.ts';
+import { asked } from './quiet.ts';
 import { START_MS, Stage, type State, type Taken } from './stage.ts';
 import { describe } from './story.ts';
 import { isTableAtRest, Tables, tableSteps, toldBy } from './tables.ts';
@@ -63,7 +64,8 @@ export class ItemsModel implements Model<State> {
     const stage = new Stage(system, bounds, [...readers, ...workers, 'operator', 'calm']);
     const { slots, drawn } = await stage.furnish();
     const nodes = stage.automata.map(({ start }) => start.id);
-    return new ItemsModel(stage, { slots, nodes, world: worldOf(bounds, stage, drawn) });
+    const model = new ItemsModel(stage, { slots, nodes, world: worldOf(bounds, stage, drawn) });
+    return bounds.isHot ? new ItemsModel(stage, await asked(model)) : model;
   }
 
   key({ slots, nodes, world }: State): string {

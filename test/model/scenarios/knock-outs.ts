@@ -486,6 +486,44 @@ const QUERIES: readonly KnockOut[] = [
   },
 ];
 
+const HOT: Bounds = { ...LISTED, readers: 0, isHot: true, endsCached: true };
+
+const HOT_QUERIES: readonly KnockOut[] = [
+  {
+    rule: 'what becomes old while lists are loaded again is loaded once more',
+    edits: [
+      core('query/query-hot', 'bumped.length === 0) return;', 'bumped.length === 0 || work !== undefined) return;'),
+    ],
+    bounds: HOT,
+    looksFor: /^L/,
+  },
+  {
+    rule: 'lists are loaded again after they became old',
+    edits: [
+      core(
+        'query/query-changes',
+        'const changes = items.map',
+        "hot.note(entity.name, 'all'); await hot.start(); const changes = items.map",
+      ),
+      core('query/query-changes', 'hot.note(entity.name, bumped);', ''),
+    ],
+    bounds: HOT,
+    looksFor: /^L/,
+  },
+  {
+    rule: 'a result that is refused gives its lease back',
+    edits: [
+      core(
+        'query/query-load',
+        "await quietly('release', store.release(recordKey, token));\n      return uncached(represented, false);",
+        'return uncached(represented, false);',
+      ),
+    ],
+    bounds: HOT,
+    looksFor: /^L/,
+  },
+];
+
 const TABLE: Bounds = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 };
 const TWO_TRANSACTIONS: Bounds = { ...TABLE, tables: { transactions: 2 } };
 const LOST: Bounds = { ...TABLE, checkpointLosses: 1, evictions: 1 };
@@ -584,4 +622,4 @@ const TABLES: readonly KnockOut[] = [
 ];
 
 /** By section of protocol.md. */
-export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES, QUERIES, TABLES };
+export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES, QUERIES, HOT_QUERIES, TABLES };

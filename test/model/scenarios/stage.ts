@@ -39,6 +39,7 @@ export function setupOf(bounds: Bounds, name: string): Setup {
     entity: bounds.entity ?? {},
     isOrdered: bounds.isOrdered ?? true,
     ...(bounds.queries === undefined ? {} : { queries: bounds.queries }),
+    ...(bounds.isHot === undefined ? {} : { isHot: bounds.isHot }),
     options: { ...OPTIONS, ...bounds.options },
   };
 }
