@@ -6,7 +6,7 @@ import { equalBytes } from '../bytes.ts';
 import type { Kept, Represented } from '../entity.ts';
 import { isStoreError } from '../errors.ts';
 import type { Key, RedisKeys } from '../key.ts';
-import type { Clock, Entropy, FillOutcome, Guarantee, LeaseReply, Observe, Position, Store } from '../ports.ts';
+import type { Clock, Entropy, FillOutcome, Guarantee, LeaseReply, Observe, Position, Stamp, Store } from '../ports.ts';
 import { lifetimeUnder } from '../read/policy.ts';
 import { decodeEntry, type Entry } from '../record.ts';
 import { outcomeOf } from './fill.ts';
@@ -45,6 +45,13 @@ export interface LoadRequest<E extends Kept> {
   readonly signal?: AbortSignal;
 }
 
+/** What a load was cached under. */
+export interface Stored {
+  readonly stamp: Stamp;
+  /** The store's time of before it, ms. */
+  readonly begunAt: number;
+}
+
 export type LoadAnswer =
   | {
       readonly kind: 'loaded';
@@ -52,6 +59,8 @@ export type LoadAnswer =
       /** What it is cached under; undefined: not cached. */
       readonly guarantee: Guarantee | undefined;
       readonly softMs: number;
+      /** Undefined: not cached. */
+      readonly stored: Stored | undefined;
       /** The cache could not be asked. */
       readonly bypass: boolean;
     }
@@ -174,13 +183,12 @@ function createKeeper({ store, generations, entropy, observe, options }: LoaderD
       random: entropy.random(),
       leftMs: expiresAt === undefined ? undefined : expiresAt - generations.storeTime(snapshot),
     });
-    const stamp = generations.stamp(entity, snapshot, marks);
+    const stored = { stamp: generations.stamp(entity, snapshot, marks), begunAt: snapshot.storeTimeMs };
     const { value } = represented;
-    const begunAt = snapshot.storeTimeMs;
-    const reply = await quietly('fill', store.fill(recordKey, { token, stamp, value, begunAt, ...position, ...life }));
+    const reply = await quietly('fill', store.fill(recordKey, { token, value, ...stored, ...position, ...life }));
     if (reply !== undefined) tell(outcomeOf(reply, guarantee));
     if (reply !== 'stored') return uncached(represented, false);
-    return { kind: 'loaded', represented, guarantee, softMs: life.softMs, bypass: false };
+    return { kind: 'loaded', represented, guarantee, softMs: life.softMs, stored, bypass: false };
   };
 }
 
@@ -203,7 +211,7 @@ export function survivor(observe: Observe) {
 }
 
 function uncached(represented: Represented, bypass: boolean): LoadAnswer {
-  return { kind: 'loaded', represented, guarantee: undefined, softMs: 0, bypass };
+  return { kind: 'loaded', represented, guarantee: undefined, softMs: 0, stored: undefined, bypass };
 }
 
 export function signalOf({ signal }: { readonly signal?: AbortSignal }): { signal?: AbortSignal } {

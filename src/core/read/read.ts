@@ -1,7 +1,7 @@
 // The read algorithm: serve what is cached, refresh behind it, load what is missing, survive failures on either
 // side. It knows nothing of HTTP, Redis commands or databases; how one key is loaded is load.ts.
 
-import { hash64 } from '../bytes.ts';
+import { equalBytes, hash64 } from '../bytes.ts';
 import { type Entity, type Kept, type Represented, represent } from '../entity.ts';
 import { isSourceError } from '../errors.ts';
 import type { Key } from '../key.ts';
@@ -71,7 +71,7 @@ export function createReader(deps: ReaderDeps): Reader {
 }
 
 export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, marks }: Loading<E>): Reader<E> {
-  const { keys, entropy, observe } = deps;
+  const { keys, entropy, observe, generations } = deps;
   const { one: lookUp } = createLookUp(deps);
   const flights = new Map<string, Promise<LoadAnswer>>();
   const background = new Set<Promise<unknown>>();
@@ -79,7 +79,8 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
   async function read(request: ReadRequest<E>): Promise<ReadAnswer> {
     const { entity, key, directives, floor } = request;
     const recordKey = keys.record(entity.name, key);
-    const cached = await lookUp(entity, recordKey, marks?.(entity, key));
+    const asked = marks?.(entity, key);
+    const cached = await lookUp(entity, recordKey, asked);
     const verdict = judge(cached?.entry, cached?.nowMs ?? 0, directives, entity.staleForMs, cached?.isPurged);
     const wanted = (): LoadRequest<E> => ({ entity, key, recordKey, force: false, wait: true, known: cached?.entry });
     if (cached !== undefined && reaches(cached, floor)) {
@@ -97,7 +98,7 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
     if (directives.onlyIfCached) return { kind: 'not-cached' };
     try {
       if (floor !== undefined && above !== undefined) return await passBy(request, floor, above);
-      if (verdict !== 'reload') return await join(wanted());
+      if (verdict !== 'reload') return await join(wanted(), asked);
       return answerOf(await deps.reloads((signal) => load({ ...wanted(), force: true, signal })), 'reload', false);
     } catch (error) {
       if (!isSourceError(error)) throw error;
@@ -117,17 +118,32 @@ export function createReaderOf<E extends Kept>(deps: ReaderDeps, { load, above, 
   }
 
   /**
-   * Concurrent misses of one key in this process share one load. One that began before this request, and was not
-   * stored, may be older than a change that was handled in between: then the next one answers.
+   * Concurrent misses of one key in this process share one load. What one that began before this request brought may
+   * be older than a change or a purge that was handled in between, unless it is cached and still holds: then the next
+   * one answers.
    */
-  async function join(wanted: LoadRequest<E>): Promise<ReadAnswer> {
+  async function join(wanted: LoadRequest<E>, asked: Promise<string> | undefined): Promise<ReadAnswer> {
     for (let isLater = false; ; isLater = true) {
       const flight = flights.get(wanted.recordKey);
       const answer = await (flight ?? takeOff(wanted));
       // A background refresh does not wait for another's lease; who needs the value does.
       if (answer.kind === 'left') continue;
-      if (flight === undefined || isLater || hasHeld(answer)) return answerOf(answer, 'miss', flight !== undefined);
+      const isEnough = flight === undefined || isLater || (await holds(wanted.entity, answer, asked));
+      if (isEnough) return answerOf(answer, 'miss', flight !== undefined);
     }
+  }
+
+  /**
+   * Stored, so no change took its lease away, and under what this request knows to be current; where the cache cannot
+   * be asked, no load can say more.
+   */
+  async function holds(entity: E, answer: LoadAnswer, asked: Promise<string> | undefined): Promise<boolean> {
+    if (answer.kind !== 'loaded' || answer.stored === undefined) return answer.kind === 'loaded' && answer.bypass;
+    const now = generations.last();
+    const current = await asked?.catch(() => undefined);
+    if (now === undefined || (asked !== undefined && current === undefined)) return false;
+    const { stamp, begunAt } = answer.stored;
+    return equalBytes(stamp, generations.stamp(entity, now, current)) && begunAt > (now.purges?.latest ?? 0);
   }
 
   function takeOff(wanted: LoadRequest<E>): Promise<LoadAnswer> {
@@ -168,11 +184,6 @@ export interface Reader<E extends Kept = Entity> {
   read(request: ReadRequest<E>): Promise<ReadAnswer>;
   /** Waits for refreshes that outlived their request. */
   drain(): Promise<void>;
-}
-
-/** Stored, so its lease was not taken away by a change; where the cache cannot be asked, no load can say more. */
-function hasHeld(answer: LoadAnswer): boolean {
-  return answer.kind === 'loaded' && (answer.guarantee !== undefined || answer.bypass);
 }
 
 function answerOf(answer: LoadAnswer, how: 'miss' | 'reload', collapsed: boolean): ReadAnswer {

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { hash64 } from '../../../src/core/bytes.ts';
 import type { Entity } from '../../../src/core/entity.ts';
 import { type Key, type RedisKeys, redisKeys } from '../../../src/core/key.ts';
+import { createPurge } from '../../../src/core/ops/purge.ts';
 import type {
   Change,
   ChangeLog,
@@ -12,10 +13,12 @@ import type {
   Document,
   GenerationsReply,
   Partition,
+  PurgeMode,
   Source,
   Store,
 } from '../../../src/core/ports.ts';
 import { createGenerations } from '../../../src/core/protocol/generations.ts';
+import { type Purges, parsePurges, purgedHow } from '../../../src/core/protocol/purges.ts';
 import type { Query } from '../../../src/core/query/query.ts';
 import { createQueryChanges } from '../../../src/core/query/query-changes.ts';
 import { createHotRefresh } from '../../../src/core/query/query-hot.ts';
@@ -65,8 +68,14 @@ export type Task =
     }
   /** Makes everything cached of the source old. */
   | { readonly do: 'bump' }
-  /** The same for the entity. */
-  | { readonly do: 'purge' }
+  /** The same for the entity, or what some key or tag names. */
+  | {
+      readonly do: 'purge';
+      readonly by: 'entity' | 'key' | 'tag';
+      /** Record keys, or tags. */
+      readonly names: readonly string[];
+      readonly mode: PurgeMode;
+    }
   /** Only asks for the generations. */
   | { readonly do: 'look' };
 
@@ -197,6 +206,9 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
     options: { pauseMs: 200, pageSize: 1000, pruneMs: 60_000 },
   });
 
+  const indexed = setup.queries === undefined ? [] : [ENTITY];
+  const purge = createPurge({ ...deps, queries: index, indexed });
+
   async function begin(task: Task): Promise<unknown> {
     tokenOf = 0;
     switch (task.do) {
@@ -218,8 +230,11 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
         return poller.follow(surroundings.now(), NEVER);
       case 'bump':
         return generations.bump(source.name);
-      case 'purge':
-        return generations.bumpEntities([ENTITY]);
+      case 'purge': {
+        const { by, names, mode } = task;
+        if (by === 'entity') return purge.kept(ENTITY, mode);
+        return by === 'key' ? purge.records(names, mode) : purge.tags(names, mode);
+      }
       case 'look':
         return void (await generations.refresh());
     }
@@ -229,12 +244,12 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   function remains(): readonly Input[] {
     const last = generations.last();
     if (last === undefined || surroundings.now() - last.sentAt >= options.generationMs) return [];
-    if (last.purges !== undefined) throw new Error('purges of tags are not explored');
+    const { purges } = last;
     const told: GenerationsReply = {
       values: [...last.values.values()],
       timeMs: last.storeTimeMs,
-      purgesVersion: '',
-      purges: undefined,
+      purgesVersion: String(purges?.latest ?? ''),
+      purges: purges && textOfPurges(purges),
     };
     const reply = { value: told };
     return [
@@ -246,11 +261,17 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   return { begin: (task) => begin(task as Task), remains };
 }
 
+function textOfPurges({ byName, until }: Purges): string {
+  const lines = Array.from(byName, ([name, { dropAt, staleAt }]) => `${dropAt} ${staleAt} ${until} ${name}\n`);
+  return lines.join('');
+}
+
 function sightOf(answer: ReadAnswer): Sight {
   if (answer.kind === 'not-cached') return { how: answer.kind, n: 0, rows: undefined, guarantee: undefined };
   const value = answer.kind === 'cached' ? answer.entry : answer.represented.value;
   const guarantee = answer.kind === 'cached' ? answer.entry.guarantee : answer.guarantee;
-  return { how: answer.how, n: nOf(value), rows: rowsOf(value), guarantee };
+  const how = answer.kind === 'loaded' && answer.collapsed ? 'joined' : answer.how;
+  return { how, n: nOf(value), rows: rowsOf(value), guarantee };
 }
 
 function documentOf(value: { readonly state: 'value' | 'absent'; readonly body?: Uint8Array }): Document {
@@ -287,7 +308,7 @@ export function contentsOf(record: Uint8Array | undefined): Contents {
   };
 }
 
-/** Whether a record is live under these generations; of a list, under these marks. */
+/** Whether a record may be hit under these generations and purges; of a list, under these marks. */
 export function isLive(setup: Setup, entry: Entry, values: ReadonlyMap<string, string>, marks?: string): boolean {
   const source = setup.source as Source;
   const entity = entityOf(source, setup.entity);
@@ -300,7 +321,9 @@ export function isLive(setup: Setup, entry: Entry, values: ReadonlyMap<string, s
     ttlMs: 0,
   });
   const of = marks === undefined ? entity : query;
-  return hasStamp(entry, stamp(of, { sentAt: 0, storeTimeMs: 0, values, purges: undefined }, marks));
+  const purges = parsePurges(values.get('purges') ?? '');
+  if (!hasStamp(entry, stamp(of, { sentAt: 0, storeTimeMs: 0, values, purges }, marks))) return false;
+  return purgedHow(of, entry, purges) === undefined;
 }
 
 export { createMemoryPostgres, createMemoryQueryStore, createMemoryStore };

@@ -1,5 +1,6 @@
 // How much may happen in a scenario: the search follows every order of it.
 
+import type { PurgeMode } from '../../../src/core/ports.ts';
 import type { Setup } from '../explorer/system.ts';
 
 export interface Bounds {
@@ -27,7 +28,8 @@ export interface Bounds {
   readonly failovers?: Partial<Record<Shard, number>>;
   /** How far the clock of the generations' shard is behind after its failover. */
   readonly skewMs?: number;
-  readonly purges?: number;
+  /** What an operator purges, each once, in this order. */
+  readonly purges?: readonly PurgeOf[];
   /** Time that passes, once each, in this order. Milliseconds. */
   readonly passes?: readonly number[];
   /** D; 0: reads go to a primary and lag never. */
@@ -43,7 +45,9 @@ export interface Bounds {
   /** Letters that a write may choose from; '' for an item that is in no list. */
   readonly letters?: readonly string[];
   readonly queries?: Setup['queries'];
-  /** Lists are loaded again behind the changes; each was read once, and so is asked for, when the scenario begins. */
+  /** Each list was read once when the scenario begins. */
+  readonly isAsked?: boolean;
+  /** Lists that were asked for are loaded again behind the changes. */
   readonly isHot?: boolean;
   /** A table of PostgreSQL in place of a container; workers poll it. */
   readonly tables?: { readonly transactions: number; readonly aborts?: number; readonly forgets?: number };
@@ -63,6 +67,11 @@ export interface Bounds {
   readonly entity?: Setup['entity'];
   readonly isOrdered?: boolean;
   readonly options?: Partial<Setup['options']>;
+}
+
+export interface PurgeOf {
+  readonly by: 'entity' | 'key' | 'tag';
+  readonly mode: PurgeMode;
 }
 
 export const SHARDS = ['records', 'watermarks', 'generations'] as const;

@@ -12,9 +12,15 @@ export interface Scenario {
 
 const ONE = { keys: 1, writes: 1, readers: 1, workers: 1, lagMs: 1000 } as const;
 const EXPIRING = { options: { leaseMs: 10_000, fenceMs: 60_000 } } as const;
+const ALL = { by: 'entity', mode: 'drop' } as const;
 const LIST = { keys: 1, writes: 1, letters: ['x', ''], lists: ['x'], readers: 1, workers: 1 } as const;
 const EVICTING = { entity: { onChange: 'evict' } } as const;
-const HOT = { ...LIST, ...EVICTING, readers: 0, writes: 2, isHot: true } as const;
+const HOT = { ...LIST, ...EVICTING, readers: 0, writes: 2, isAsked: true, isHot: true } as const;
+const TAG = { by: 'tag', mode: 'drop' } as const;
+const SOFT_TAG = { by: 'tag', mode: 'stale' } as const;
+const KEY = { by: 'key', mode: 'drop' } as const;
+const SOFT_KEY = { by: 'key', mode: 'stale' } as const;
+const PURGED = { keys: 1, written: 1, writes: 1, letters: ['x'], readers: 2, reads: 2, ...EVICTING } as const;
 const TABLE = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 } as const;
 const SPLIT = [[[0]], [[0]]];
 const SPLIT_TWICE = [[[0]], [[0]], [[0]]];
@@ -128,13 +134,33 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'a purge, with the drop at the grant',
-    bounds: { ...ONE, purges: 1 },
+    bounds: { ...ONE, purges: [ALL] },
     deep: { readers: 2, evictions: 1, deaths: 1, redeliveries: 1 },
   },
   {
     title: 'a purge and a failover of the generations',
-    bounds: { ...ONE, writes: 0, written: 1, purges: 1, failovers: { generations: 1 }, readers: 0 },
+    bounds: { ...ONE, writes: 0, written: 1, purges: [ALL], failovers: { generations: 1 }, readers: 0 },
     deep: { writes: 1, readers: 1, reads: 2, failovers: { records: 1, generations: 1 } },
+  },
+  {
+    title: 'a hard purge by tag, and loads under way',
+    bounds: { ...PURGED, reads: 1, purges: [TAG] },
+    deep: { reads: 2, purges: [TAG, TAG], workers: 1 },
+  },
+  {
+    title: 'a hard purge by key, and loads under way',
+    bounds: { ...PURGED, purges: [KEY] },
+    deep: { reads: 3, purges: [KEY, KEY], workers: 1 },
+  },
+  {
+    title: 'soft purges by key and by tag, a hard one besides',
+    bounds: { ...PURGED, readers: 1, reads: 3, purges: [SOFT_KEY, TAG] },
+    deep: { readers: 2, purges: [SOFT_KEY, SOFT_TAG, TAG], workers: 1 },
+  },
+  {
+    title: 'a purge by tag, and changes that evict',
+    bounds: { ...PURGED, readers: 1, reads: 1, workers: 1, purges: [TAG] },
+    deep: { readers: 2, reads: 2, purges: [SOFT_TAG, TAG], evictions: 1, redeliveries: 1 },
   },
   {
     title: 'a split, with a late worker of the parent',
@@ -196,8 +222,18 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'lists, and a purge',
-    bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', purges: 1 },
+    bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', purges: [ALL] },
     deep: { writes: 2, readers: 2, indexLosses: 1 },
+  },
+  {
+    title: 'lists, and a purge of their tag',
+    bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', purges: [TAG] },
+    deep: { reads: 2, purges: [SOFT_TAG, TAG], indexLosses: 1 },
+  },
+  {
+    title: 'a list that is stale, its refresh and who joins it',
+    bounds: { ...LIST, ...EVICTING, queries: 'cross-partition', isAsked: true, reads: 2, purges: [SOFT_KEY] },
+    deep: { isOrdered: false },
   },
   {
     title: 'lists that people ask for, loaded again behind the changes: all ends cached',

@@ -3,7 +3,7 @@
 import { SHARDS } from './bounds.ts';
 import type { ItemsModel, ItemsStep } from './items.ts';
 import { replaced, type State } from './stage.ts';
-import { type Left, nameOf, type Running } from './world.ts';
+import { type Left, latest, nameOf, type Running } from './world.ts';
 
 export function faultSteps(model: ItemsModel, state: State): readonly ItemsStep[] {
   return [
@@ -104,11 +104,13 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
 
 /** What a read that was begun before a failover may show is open. */
 function withoutFloor(running: Running | undefined): Running | undefined {
-  if (running?.do === 'read') return { ...running, least: 0 };
-  return running?.do === 'query' ? { ...running, least: running.least.map(() => 0) } : running;
+  if (running?.do === 'read') return { ...running, least: 0, stalest: 0 };
+  if (running?.do !== 'query') return running;
+  const none = running.least.map(() => 0);
+  return { ...running, least: none, stalest: none };
 }
 
-/** Bumps: of the source after a failover, of the entity for a purge. */
+/** Bumps of the source after a failover, and purges. */
 function operations(model: ItemsModel, state: State): ItemsStep[] {
   const { world } = state;
   if (world.running[model.operator] !== undefined) return [];
@@ -117,12 +119,24 @@ function operations(model: ItemsModel, state: State): ItemsStep[] {
     const to = model.begin(state, model.operator, { do: 'bump' }, { do: 'bump', mends: world.rolledBack });
     if (to !== undefined) steps.push({ to, label: () => 'the failover is noticed' });
   }
-  if (world.left.purges > 0) {
-    const after = spent(state, { purges: world.left.purges - 1 });
-    const to = model.begin(after, model.operator, { do: 'purge' }, { do: 'bump', mends: 0 });
-    if (to !== undefined) steps.push({ to, label: () => 'a purge begins' });
-  }
-  return steps;
+  return [...steps, ...purges(model, state)];
+}
+
+function purges(model: ItemsModel, state: State): ItemsStep[] {
+  const { bounds, stage } = model;
+  const { log, left } = state.world;
+  const next = bounds.purges?.[left.purged];
+  if (next === undefined) return [];
+  const { by, mode } = next;
+  const letter = bounds.lists?.[0]?.slice(0, 1) ?? bounds.letters?.[0] ?? '';
+  const names = { entity: [], key: stage.recordKeys(), tag: [`list:${letter}`] }[by];
+  // A replica that lags may answer with what was before, whenever it is asked.
+  const isSeen = (bounds.lagMs ?? 0) === 0;
+  const least = Array.from({ length: bounds.keys }, (_, key) => (isSeen ? latest(log, key, log.length) : 0));
+  const after = spent(state, { purged: left.purged + 1 });
+  const to = model.begin(after, model.operator, { do: 'purge', by, names, mode }, { do: 'purge', mode, least });
+  if (to === undefined) return [];
+  return [{ to, label: () => `a ${mode === 'drop' ? 'hard' : 'soft'} purge by ${by} begins` }];
 }
 
 function moves({ bounds }: ItemsModel, state: State): ItemsStep[] {

@@ -5,7 +5,7 @@
 import { asOfOf } from '../../../src/core/record.ts';
 import type { Call } from '../explorer/process.ts';
 import type { Rows } from '../explorer/system.ts';
-import type { ItemsModel } from './items.ts';
+import { type ItemsModel, raised } from './items.ts';
 import { lifeless } from './quiet.ts';
 import type { State, Taken } from './stage.ts';
 import { nameOf, rowsAt, type World } from './world.ts';
@@ -33,7 +33,7 @@ export function faultOf(model: ItemsModel, state: State): string | undefined {
     state.nodes.every((_, actor) => model.stage.node(state, actor).pending.length === 0);
   for (let key = 0; key < model.bounds.keys; key++) {
     const version = cachedVersion(model, state, key);
-    const least = world.completed[key] ?? 0;
+    const least = Math.max(world.completed[key] ?? 0, world.softened[key] ?? 0);
     if (version !== undefined && version < least) {
       return `I1: ${nameOf(key)} is cached as ${version} although ${least} was completed`;
     }
@@ -73,7 +73,7 @@ function listFault(model: ItemsModel, state: State, isOver: boolean): string | u
     }
     if (entry?.guarantee === 'provisional') continue;
     const { world } = state;
-    const least = isOver ? world.completed.map(() => world.log.length) : world.completed;
+    const least = isOver ? world.completed.map(() => world.log.length) : raised(world.completed, world.softened);
     const stale = staleRow(model, world, list, rows, least);
     if (stale !== undefined) return `${isOver ? 'I2: in quiet' : 'I1:'} list ${list} is cached with ${stale}`;
   }

@@ -65,7 +65,7 @@ export class ItemsModel implements Model<State> {
     const { slots, drawn } = await stage.furnish();
     const nodes = stage.automata.map(({ start }) => start.id);
     const model = new ItemsModel(stage, { slots, nodes, world: worldOf(bounds, stage, drawn) });
-    return bounds.isHot ? new ItemsModel(stage, await asked(model)) : model;
+    return bounds.isAsked ? new ItemsModel(stage, await asked(model)) : model;
   }
 
   key({ slots, nodes, world }: State): string {
@@ -137,15 +137,15 @@ export class ItemsModel implements Model<State> {
     const { world } = state;
     if ((world.begun[actor] ?? 0) >= (this.bounds.reads ?? 1)) return;
     for (const list of this.bounds.lists ?? []) {
-      const least = world.rolledBack > 0 ? world.completed.map(() => 0) : world.completed;
+      const { least, stalest } = owed(world);
       const task: Task = { do: 'query', list, serial: world.begun[actor] ?? 0 };
-      const to = this.begin(state, actor, task, { do: 'query', list, least });
+      const to = this.begin(state, actor, task, { do: 'query', list, least, stalest });
       if (to !== undefined) steps.push({ to, label: () => `${this.stage.names[actor]} asks for list ${list}` });
     }
     if (this.bounds.lists !== undefined) return;
     for (let key = 0; key < this.bounds.keys; key++) {
-      const least = world.rolledBack > 0 ? 0 : (world.completed[key] ?? 0);
-      const running: Running = { do: 'read', key, least };
+      const { least, stalest } = owed(world);
+      const running: Running = { do: 'read', key, least: least[key] ?? 0, stalest: stalest[key] ?? 0 };
       for (const isReload of this.bounds.isReloading ? [false, true] : [false]) {
         const task: Task = { do: 'read', key: [nameOf(key)], serial: world.begun[actor] ?? 0, isReload };
         const to = this.begin(state, actor, task, running);
@@ -229,7 +229,8 @@ export class ItemsModel implements Model<State> {
     if (running[this.operator] !== undefined || (this.bounds.options?.waitMs ?? 0) > 0) return true;
     const { checkpointLosses = 0, recreations = 0, tables } = this.bounds;
     if (checkpointLosses + recreations + (tables?.forgets ?? 0) > 0) return true;
-    return left.purges + left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
+    if (left.purged < (this.bounds.purges?.length ?? 0)) return true;
+    return left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
   }
 
   #open(state: State, actor: number) {
@@ -342,30 +343,37 @@ export class ItemsModel implements Model<State> {
     if (running?.do === 'query') return [this.#listed(ended, running, done, said)];
     if (running?.do === 'poll') return [polled(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
+    if (running?.do === 'purge') return [purged(ended, running, done, said)];
     const isMended = running?.do === 'bump' && running.mends === world.rolledBack;
     const to = { ...ended, world: isMended ? { ...world, rolledBack: 0 } : world };
     return [{ to, label: () => `${said()}; all is old` }];
   }
 
-  #shown(state: State, { key, least }: Extract<Running, { do: 'read' }>, done: Done, said: () => string): ItemsStep {
+  #shown(state: State, running: Extract<Running, { do: 'read' }>, done: Done, said: () => string): ItemsStep {
     if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
-    const { how, n, guarantee } = done.value as Sight;
+    const { key } = running;
+    const sight = done.value as Sight;
+    const { how, n } = sight;
     const label = () => `${said()}; ${how} of ${nameOf(key)}@${n}`;
-    if (how !== 'hit' || guarantee === 'provisional') return { to: state, label };
+    if (!isBound(sight)) return { to: state, label };
     const { world } = state;
     // A hit on nothing shows some delete, and which one is not told.
     const version = n > 0 ? n : world.log.findLastIndex((write) => write.key === key && write.isGone) + 1;
-    const broken = version < least ? `I1: a hit shows ${nameOf(key)}@${n} although ${least} was completed` : undefined;
+    const least = how === 'stale' ? running.stalest : running.least;
+    const broken =
+      version < least ? `I1: a ${how} answer shows ${nameOf(key)}@${n} although ${least} was completed` : undefined;
     return { to: state, label, broken };
   }
 
-  #listed(state: State, { list, least }: Extract<Running, { do: 'query' }>, done: Done, said: () => string): ItemsStep {
+  #listed(state: State, running: Extract<Running, { do: 'query' }>, done: Done, said: () => string): ItemsStep {
     if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
-    const { how, rows = {}, guarantee } = done.value as Sight;
+    const { list, least, stalest } = running;
+    const sight = done.value as Sight;
+    const { how, rows = {} } = sight;
     const label = () => `${said()}; ${how} of ${Object.entries(rows).join(' ') || 'no rows'}`;
-    if (how !== 'hit' || guarantee === 'provisional') return { to: state, label };
-    const stale = staleRow(this, state.world, list, rows, least);
-    return { to: state, label, broken: stale && `I1: a hit of list ${list} has ${stale}` };
+    if (!isBound(sight)) return { to: state, label };
+    const stale = staleRow(this, state.world, list, rows, how === 'stale' ? stalest : least);
+    return { to: state, label, broken: stale && `I1: a ${how} answer of list ${list} has ${stale}` };
   }
 
   #delivered(
@@ -394,6 +402,19 @@ export class ItemsModel implements Model<State> {
   }
 }
 
+/** Whether the cache answered, or another's load that was stored. */
+const isBound = ({ how, guarantee }: Sight): boolean =>
+  ['hit', 'stale', 'joined'].includes(how) && guarantee !== undefined && guarantee !== 'provisional';
+
+/** What a read that begins now shows at least, by key; `stalest`: as stale. */
+function owed({ rolledBack, completed, softened }: World) {
+  if (rolledBack > 0) return { least: completed.map(() => 0), stalest: completed.map(() => 0) };
+  return { least: raised(completed, softened), stalest: completed };
+}
+
+export const raised = (all: readonly number[], by: readonly number[]): readonly number[] =>
+  all.map((each, i) => Math.max(each, by[i] ?? 0));
+
 const isOfSource = ({ port }: Call): boolean => port === 'source' || port === 'log';
 const isOfStore = ({ port }: Call): boolean => port === 'store' || port === 'queries';
 
@@ -404,6 +425,18 @@ function noteTold(state: State, actor: number, call: Call, reply: Reply): State 
   if (running?.do !== 'poll' || told.length === 0) return state;
   const all = state.world.running.with(actor, { ...running, told: [...running.told, ...told] });
   return { ...state, world: { ...state.world, running: all } };
+}
+
+function purged(
+  state: State,
+  { mode, least }: Extract<Running, { do: 'purge' }>,
+  reply: Done,
+  said: () => string,
+): ItemsStep {
+  if ('error' in reply) return { to: state, label: () => `${said()}; the purge fails` };
+  const { completed, softened } = state.world;
+  const after = mode === 'drop' ? { completed: raised(completed, least) } : { softened: raised(softened, least) };
+  return { to: { ...state, world: { ...state.world, ...after } }, label: () => `${said()}; purged` };
 }
 
 function polled(
@@ -438,6 +471,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
     isTakenOver: true,
     checkpoints: zeros,
     completed: zeros,
+    softened: zeros,
     cached: zeros,
     running: stage.names.map(() => undefined),
     begun: stage.names.map(() => 0),
@@ -450,7 +484,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
       flushes: bounds.flushes ?? 0,
       watermarkLosses: bounds.watermarkLosses ?? 0,
       errors: bounds.errors ?? 0,
-      purges: bounds.purges ?? 0,
+      purged: 0,
       indexLosses: bounds.indexLosses ?? 0,
       recreations: bounds.recreations ?? 0,
       checkpointLosses: bounds.checkpointLosses ?? 0,

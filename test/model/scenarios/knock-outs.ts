@@ -43,7 +43,8 @@ const LINEAGE: Bounds = {
 const RECREATED: Bounds = { keys: 1, writes: 0, written: 2, workers: 1, recreations: 1, lagMs: 1000 };
 const PROVISIONAL: Bounds = { ...EMPTY, options: { provisionalMs: 1000 } };
 const FAILOVER: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, failovers: { records: 1 }, lagMs: 1000 };
-const PURGE: Bounds = { keys: 1, writes: 1, readers: 1, reads: 1, workers: 1, purges: 1, lagMs: 1000 };
+const ALL = { by: 'entity', mode: 'drop' } as const;
+const PURGE: Bounds = { keys: 1, writes: 1, readers: 1, reads: 1, workers: 1, purges: [ALL], lagMs: 1000 };
 
 const ITEMS: readonly KnockOut[] = [
   {
@@ -366,6 +367,77 @@ const LINEAGES: readonly KnockOut[] = [
   },
 ];
 
+const TAG = { by: 'tag', mode: 'drop' } as const;
+const KEY = { by: 'key', mode: 'drop' } as const;
+const SOFT_KEY = { by: 'key', mode: 'stale' } as const;
+const PURGED: Bounds = { keys: 1, written: 1, writes: 1, letters: ['x'], readers: 2, entity: { onChange: 'evict' } };
+const JOINING = core(
+  'read/read',
+  '(await holds(wanted.entity, answer, asked))',
+  "(answer.kind === 'loaded' && (answer.stored !== undefined || answer.bypass))",
+);
+
+const PURGES: readonly KnockOut[] = [
+  {
+    rule: 'a load under way cannot fill what was purged by key',
+    edits: [store('call(() => void slots.delete(key)),', 'call(() => void (view(key).value && slots.delete(key))),')],
+    bounds: { ...PURGED, purges: [KEY] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'nor what was purged softly',
+    edits: [
+      store('const bytes = withLease(key, NONE, 0);', 'const bytes = withLease(key, record.token, record.deadline);'),
+    ],
+    bounds: { ...PURGED, purges: [SOFT_KEY] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what was purged softly is no hit',
+    edits: [store('if (record.value !== undefined) bytes[3] = 1;', '')],
+    bounds: { ...PURGED, purges: [SOFT_KEY] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a purge by tag concerns what had begun before',
+    edits: [
+      core('read/load', 'begunAt: snapshot.storeTimeMs };', 'begunAt: (await generations.refresh()).storeTimeMs };'),
+    ],
+    bounds: { ...PURGED, purges: [TAG] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a purge by tag is complete after T',
+    edits: [
+      core(
+        'protocol/generations',
+        'await Promise.all([refresh(), also?.()]);\n    await clock.sleep(options.ttlMs);',
+        'await Promise.all([refresh(), also?.()]);',
+      ),
+    ],
+    bounds: { ...PURGED, reads: 2, purges: [TAG] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what is fresh by its times is loaded again if it was purged',
+    edits: [core('protocol/lease', 'if (!isPurged(entity, lease, snapshot)) return', 'return')],
+    bounds: { ...PURGED, purges: [TAG] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a hard purge is a miss, not stale',
+    edits: [core('protocol/look-up', "if (purged === 'drop') return undefined;", '')],
+    bounds: { ...PURGED, purges: [TAG] },
+    looksFor: /^I1: a stale/,
+  },
+  {
+    rule: 'who joins a load takes no more than what is cached and was not purged',
+    edits: [JOINING],
+    bounds: { ...PURGED, readers: 1, reads: 3, purges: [SOFT_KEY, TAG] },
+    looksFor: /^I1: a joined/,
+  },
+];
+
 const LIST: Bounds = {
   keys: 1,
   writes: 1,
@@ -486,7 +558,26 @@ const QUERIES: readonly KnockOut[] = [
   },
 ];
 
-const HOT: Bounds = { ...LISTED, readers: 0, isHot: true, endsCached: true };
+const LISTS_PURGED: readonly KnockOut[] = [
+  {
+    rule: 'a list is purged by its tag',
+    edits: [
+      core('protocol/look-up', "if (purged === 'drop') return undefined;", ''),
+      core('ops/purge', "if (mode === 'drop') await", "if (mode !== 'drop') await"),
+    ],
+    bounds: { ...LIST, workers: 0, isAsked: true, purges: [TAG] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'who joins a load of a list takes it under the marks of now',
+    edits: [JOINING],
+    bounds: { ...LIST, letters: ['x'], isAsked: true, reads: 2, purges: [SOFT_KEY], isOrdered: false },
+    begins: ['a soft purge by key begins', 'operator soften', 'R0 asks', 'R0 generations', 'R0 marks', 'R0 get'],
+    looksFor: /^I1: a joined/,
+  },
+];
+
+const HOT: Bounds = { ...LISTED, readers: 0, isAsked: true, isHot: true, endsCached: true };
 
 const HOT_QUERIES: readonly KnockOut[] = [
   {
@@ -622,4 +713,15 @@ const TABLES: readonly KnockOut[] = [
 ];
 
 /** By section of protocol.md. */
-export const KNOCK_OUTS = { ITEMS, WATERMARK, PROVISIONALS, GENERATIONS, LINEAGES, QUERIES, HOT_QUERIES, TABLES };
+export const KNOCK_OUTS = {
+  ITEMS,
+  WATERMARK,
+  PROVISIONALS,
+  GENERATIONS,
+  LINEAGES,
+  PURGES,
+  QUERIES,
+  LISTS_PURGED,
+  HOT_QUERIES,
+  TABLES,
+};

@@ -85,6 +85,14 @@ export class Stage {
     this.index = this.shelf.place(system.keys.queryIndex('widget'));
   }
 
+  /** Of all that is read. */
+  recordKeys(): readonly string[] {
+    return (
+      this.bounds.lists?.map(this.system.listKey) ??
+      Array.from({ length: this.bounds.keys }, (_, key) => this.recordKey(key))
+    );
+  }
+
   recordKey = (key: number): string => this.system.keys.record('widget', [nameOf(key)]);
   watermarkKey = (partition: string): string => this.system.keys.watermark(SOURCE, partition);
 

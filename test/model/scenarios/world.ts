@@ -1,7 +1,15 @@
 // What surrounds the processes of a scenario: the source with its log, partitions and lagging replicas, the feed, and
 // what the invariants compare with. Values only; every change makes a new one.
 
-import type { Change, Floor, Partition, QueryRead, QueryStatement, SourceRead } from '../../../src/core/ports.ts';
+import type {
+  Change,
+  Floor,
+  Partition,
+  PurgeMode,
+  QueryRead,
+  QueryStatement,
+  SourceRead,
+} from '../../../src/core/ports.ts';
 import type { Call } from '../explorer/process.ts';
 import type { Rows } from '../explorer/system.ts';
 import type { Bounds } from './bounds.ts';
@@ -17,9 +25,14 @@ export interface Write {
 }
 
 export type Running =
-  | { readonly do: 'read'; readonly key: number; readonly least: number }
-  /** `least`: by key. */
-  | { readonly do: 'query'; readonly list: string; readonly least: readonly number[] }
+  | { readonly do: 'read'; readonly key: number; readonly least: number; readonly stalest: number }
+  /** By key. `stalest`: what a stale answer shows at least. */
+  | {
+      readonly do: 'query';
+      readonly list: string;
+      readonly least: readonly number[];
+      readonly stalest: readonly number[];
+    }
   | {
       readonly do: 'page';
       readonly versions: readonly (readonly [key: number, version: number])[];
@@ -29,8 +42,10 @@ export type Running =
     }
   /** `told`: versions that the log told of meanwhile; `from`: how much had been done to the table. */
   | { readonly do: 'poll'; readonly told: readonly (readonly [key: number, version: number])[]; readonly from: number }
-  /** `mends`: which failover it makes good, 0: none. */
-  | { readonly do: 'bump'; readonly mends: number };
+  /** `mends`: which failover it makes good. */
+  | { readonly do: 'bump'; readonly mends: number }
+  /** `least`: what the source had when it began, by key. */
+  | { readonly do: 'purge'; readonly mode: PurgeMode; readonly least: readonly number[] };
 
 export interface World {
   readonly now: number;
@@ -47,8 +62,10 @@ export interface World {
   readonly isTakenOver: boolean;
   /** By key: up to where its feed was delivered for good. */
   readonly checkpoints: readonly number[];
-  /** By key: the highest change whose page was handled. */
+  /** By key: the highest change whose page was handled, or that was there before a purge. */
   readonly completed: readonly number[];
+  /** The same for soft purges: what is older may be served, as stale. */
+  readonly softened: readonly number[];
   /** By key: the highest version cached since it was last dropped. */
   readonly cached: readonly number[];
   /** By process. */
@@ -74,7 +91,8 @@ export interface Left {
   readonly flushes: number;
   readonly watermarkLosses: number;
   readonly errors: number;
-  readonly purges: number;
+  /** How many purges have begun. */
+  readonly purged: number;
   readonly indexLosses: number;
   readonly checkpointLosses: number;
   readonly recreations: number;
@@ -89,8 +107,9 @@ export function keyOf(world: World): string {
   const { left, log } = world;
   const running = world.running.map((each) => {
     if (each === undefined) return '';
-    if (each.do === 'read') return `r${each.key}.${each.least}`;
-    if (each.do === 'query') return `q${each.list}.${each.least.join('.')}`;
+    if (each.do === 'read') return `r${each.key}.${each.least}.${each.stalest}`;
+    if (each.do === 'query') return `q${each.list}.${each.least.join('.')}.${each.stalest.join('.')}`;
+    if (each.do === 'purge') return `u${each.mode}.${each.least.join('.')}`;
     if (each.do === 'poll') return `t${each.told.join('.')}/${each.from}`;
     return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}` : `b${each.mends}`;
   });
@@ -105,6 +124,7 @@ export function keyOf(world: World): string {
     world.isTakenOver ? 1 : 0,
     world.checkpoints.join(),
     world.completed.join(),
+    world.softened.join(),
     world.cached.join(),
     running.join(),
     world.begun.join(),
