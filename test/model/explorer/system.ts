@@ -6,6 +6,7 @@ import { hash64 } from '../../../src/core/bytes.ts';
 import type { Entity } from '../../../src/core/entity.ts';
 import { type Key, type RedisKeys, redisKeys } from '../../../src/core/key.ts';
 import { createPurge } from '../../../src/core/ops/purge.ts';
+import { createWarmPages } from '../../../src/core/ops/warm.ts';
 import type {
   Change,
   ChangeLog,
@@ -26,6 +27,7 @@ import type { QueryStore } from '../../../src/core/query/query-ports.ts';
 import { createQueryReader } from '../../../src/core/query/query-read.ts';
 import { NO_DIRECTIVES } from '../../../src/core/read/policy.ts';
 import { createReader, type Limit, type ReadAnswer } from '../../../src/core/read/read.ts';
+import { createManyReader, type ManyAnswer } from '../../../src/core/read/read-many.ts';
 import { decodeControl, decodeEntry, type Entry, hasStamp, versionOf } from '../../../src/core/record.ts';
 import { createPoller } from '../../../src/core/sync/poll.ts';
 import { createSync } from '../../../src/core/sync/sync.ts';
@@ -57,6 +59,8 @@ export interface Setup {
 
 export type Task =
   | { readonly do: 'read'; readonly key: Key; readonly serial: number; readonly isReload: boolean }
+  /** Read in one request, or cached where they are not. */
+  | { readonly do: 'many' | 'warm'; readonly keys: readonly Key[]; readonly serial: number }
   | { readonly do: 'query'; readonly list: string; readonly serial: number }
   /** One poll of the log. */
   | { readonly do: 'poll'; readonly serial: number }
@@ -192,6 +196,8 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   };
   const reloads: Limit = (work) => work(NEVER);
   const reader = createReader({ ...deps, reloads });
+  const many = createManyReader({ ...deps, reader });
+  const warm = createWarmPages(deps);
   const index = parked<QueryStore>(surroundings, 'queries', {});
   const lists = createQueryReader({ ...deps, queries: index, reloads });
   const hot = createHotRefresh({ ...deps, store: index, queries: [query], refresh: lists.refresh });
@@ -217,6 +223,12 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
         const directives = { ...NO_DIRECTIVES, noCache: task.isReload };
         return sightOf(await reader.read({ entity, key: task.key, directives }));
       }
+      case 'many':
+        serial = task.serial;
+        return (await many.readMany(entity, task.keys)).map(sightOfMany);
+      case 'warm':
+        serial = task.serial;
+        return void (await warm.keys(entity, task.keys));
       case 'query': {
         serial = task.serial;
         return sightOf(await lists.read({ entity: query, key: [task.list, ''], directives: NO_DIRECTIVES }));
@@ -272,6 +284,13 @@ function sightOf(answer: ReadAnswer): Sight {
   const guarantee = answer.kind === 'cached' ? answer.entry.guarantee : answer.guarantee;
   const how = answer.kind === 'loaded' && answer.collapsed ? 'joined' : answer.how;
   return { how, n: nOf(value), rows: rowsOf(value), guarantee };
+}
+
+function sightOfMany(answer: ManyAnswer): Sight {
+  if (answer.kind === 'failed') return { how: answer.kind, n: 0, rows: undefined, guarantee: undefined };
+  const value = answer.kind === 'cached' ? answer.entry : answer.represented.value;
+  const guarantee = answer.kind === 'cached' ? answer.entry.guarantee : undefined;
+  return { how: answer.how, n: nOf(value), rows: undefined, guarantee };
 }
 
 function documentOf(value: { readonly state: 'value' | 'absent'; readonly body?: Uint8Array }): Document {

@@ -13,6 +13,11 @@ export interface Bounds {
   readonly reads?: number;
   /** Readers may also ask for a reload. */
   readonly isReloading?: boolean;
+  /** Readers of all items in one request, and processes that warm them. */
+  readonly groupedReaders?: number;
+  readonly warmers?: number;
+  /** Whether each item of a grouped read may be answered as of another time, and by another partition. */
+  readonly areAnswersApart?: boolean;
   readonly workers?: number;
   /** Pages delivered again: to another worker meanwhile, or because one died or did not save its checkpoint. */
   readonly redeliveries?: number;

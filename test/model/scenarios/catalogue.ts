@@ -11,6 +11,7 @@ export interface Scenario {
 }
 
 const ONE = { keys: 1, writes: 1, readers: 1, workers: 1, lagMs: 1000 } as const;
+const GROUPED = { keys: 2, writes: 1, groupedReaders: 1, workers: 1, lagMs: 1000, areAnswersApart: true } as const;
 const EXPIRING = { options: { leaseMs: 10_000, fenceMs: 60_000 } } as const;
 const ALL = { by: 'entity', mode: 'drop' } as const;
 const LIST = { keys: 1, writes: 1, letters: ['x', ''], lists: ['x'], readers: 1, workers: 1 } as const;
@@ -86,6 +87,26 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'readers that wait for each other',
     bounds: { ...ONE, writes: 0, written: 1, readers: 2, options: { waitMs: 1 } },
     deep: { writes: 1, evictions: 1, options: { waitMs: 6 } },
+  },
+  {
+    title: 'a grouped read of two items, one change',
+    bounds: { ...GROUPED, evictions: 1 },
+    deep: { writes: 2, readers: 1, workers: 2, redeliveries: 1 },
+  },
+  {
+    title: 'grouped reads where nothing is known at first',
+    bounds: { ...GROUPED, writes: 0, written: 1, reads: 2, start: 'empty', passes: [1000] },
+    deep: { writes: 1, evictions: 1, watermarkLosses: 1, options: { provisionalMs: 1000 } },
+  },
+  {
+    title: 'a grouped read, and a split',
+    bounds: { ...GROUPED, layouts: [[[0, 1]], [[0], [1]]] },
+    deep: { writes: 2, reads: 2, evictions: 1 },
+  },
+  {
+    title: 'two items are warmed while they change, and all is made old',
+    bounds: { ...GROUPED, groupedReaders: 0, warmers: 1, purges: [ALL] },
+    deep: { writes: 2, readers: 1, purges: [ALL, TAG], evictions: 1 },
   },
   {
     title: 'nothing is known at first, reads seed',

@@ -104,8 +104,7 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
 
 /** What a read that was begun before a failover may show is open. */
 function withoutFloor(running: Running | undefined): Running | undefined {
-  if (running?.do === 'read') return { ...running, least: 0, stalest: 0 };
-  if (running?.do !== 'query') return running;
+  if (running?.do !== 'read' && running?.do !== 'query') return running;
   const none = running.least.map(() => 0);
   return { ...running, least: none, stalest: none };
 }

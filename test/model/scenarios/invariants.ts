@@ -5,10 +5,10 @@
 import { asOfOf } from '../../../src/core/record.ts';
 import type { Call } from '../explorer/process.ts';
 import type { Rows } from '../explorer/system.ts';
-import { type ItemsModel, raised } from './items.ts';
+import type { ItemsModel } from './items.ts';
 import { lifeless } from './quiet.ts';
 import type { State, Taken } from './stage.ts';
-import { nameOf, rowsAt, type World } from './world.ts';
+import { nameOf, raised, rowsAt, type World } from './world.ts';
 
 const NONE = new Uint8Array(8).toString();
 

@@ -3,13 +3,14 @@
 import type { Partition } from '../../../src/core/ports.ts';
 import type { Call, Done, Reply } from '../explorer/process.ts';
 import type { Model, Step } from '../explorer/search.ts';
-import type { Sight, Task } from '../explorer/system.ts';
+import type { Task } from '../explorer/system.ts';
 import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
 import type { Bounds } from './bounds.ts';
 import { faultSteps } from './faults.ts';
-import { brokenBy, faultOf, noteCached, staleRow } from './invariants.ts';
+import { brokenBy, faultOf, noteCached } from './invariants.ts';
 import { asked } from './quiet.ts';
+import { readSteps, shown } from './reads.ts';
 import { START_MS, Stage, type State, type Taken } from './stage.ts';
 import { describe } from './story.ts';
 import { isTableAtRest, Tables, tableSteps, toldBy } from './tables.ts';
@@ -23,6 +24,7 @@ import {
   pagesOf,
   partitionOf,
   type Running,
+  raised,
   rowsTo,
   type World,
 } from './world.ts';
@@ -61,7 +63,9 @@ export class ItemsModel implements Model<State> {
   static async of(system: System, bounds: Bounds): Promise<ItemsModel> {
     const readers = Array.from({ length: bounds.readers ?? 0 }, (_, i) => `R${i}`);
     const workers = Array.from({ length: bounds.workers ?? 0 }, (_, i) => `W${i}`);
-    const stage = new Stage(system, bounds, [...readers, ...workers, 'operator', 'calm']);
+    const grouped = Array.from({ length: bounds.groupedReaders ?? 0 }, (_, i) => `G${i}`);
+    const warming = Array.from({ length: bounds.warmers ?? 0 }, (_, i) => `P${i}`);
+    const stage = new Stage(system, bounds, [...readers, ...grouped, ...warming, ...workers, 'operator', 'calm']);
     const { slots, drawn } = await stage.furnish();
     const nodes = stage.automata.map(({ start }) => start.id);
     const model = new ItemsModel(stage, { slots, nodes, world: worldOf(bounds, stage, drawn) });
@@ -104,7 +108,7 @@ export class ItemsModel implements Model<State> {
       // A refresh may go on behind a read that is answered.
       this.#go(state, actor, steps);
       if (state.world.running[actor] !== undefined) continue;
-      if (name.startsWith('R')) this.#read(state, actor, steps);
+      if (/^[RGP]/.test(name)) steps.push(...readSteps(this, state, actor));
       else if (name.startsWith('W') && this.bounds.tables !== undefined) this.#poll(state, actor, steps);
       else if (name.startsWith('W')) this.#deliver(state, actor, steps);
     }
@@ -131,28 +135,6 @@ export class ItemsModel implements Model<State> {
   #kindsOfWrites(mayDelete: boolean): readonly (readonly [isGone: boolean, letter: string])[] {
     const kept = (this.bounds.letters ?? ['']).map((letter) => [false, letter] as const);
     return mayDelete ? [...kept, [true, '']] : kept;
-  }
-
-  #read(state: State, actor: number, steps: ItemsStep[]): void {
-    const { world } = state;
-    if ((world.begun[actor] ?? 0) >= (this.bounds.reads ?? 1)) return;
-    for (const list of this.bounds.lists ?? []) {
-      const { least, stalest } = owed(world);
-      const task: Task = { do: 'query', list, serial: world.begun[actor] ?? 0 };
-      const to = this.begin(state, actor, task, { do: 'query', list, least, stalest });
-      if (to !== undefined) steps.push({ to, label: () => `${this.stage.names[actor]} asks for list ${list}` });
-    }
-    if (this.bounds.lists !== undefined) return;
-    for (let key = 0; key < this.bounds.keys; key++) {
-      const { least, stalest } = owed(world);
-      const running: Running = { do: 'read', key, least: least[key] ?? 0, stalest: stalest[key] ?? 0 };
-      for (const isReload of this.bounds.isReloading ? [false, true] : [false]) {
-        const task: Task = { do: 'read', key: [nameOf(key)], serial: world.begun[actor] ?? 0, isReload };
-        const to = this.begin(state, actor, task, running);
-        const label = () => `${this.stage.names[actor]} ${isReload ? 'reloads' : 'reads'} ${nameOf(key)}`;
-        if (to !== undefined) steps.push({ to, label });
-      }
-    }
   }
 
   #poll(state: State, actor: number, steps: ItemsStep[]): void {
@@ -339,41 +321,13 @@ export class ItemsModel implements Model<State> {
     const running = state.world.running[actor];
     const world = { ...state.world, running: state.world.running.with(actor, undefined) };
     const ended = { ...state, world };
-    if (running?.do === 'read') return [this.#shown(ended, running, done, said)];
-    if (running?.do === 'query') return [this.#listed(ended, running, done, said)];
+    if (running?.do === 'read' || running?.do === 'query') return [shown(this, ended, running, done, said)];
     if (running?.do === 'poll') return [polled(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
     if (running?.do === 'purge') return [purged(ended, running, done, said)];
     const isMended = running?.do === 'bump' && running.mends === world.rolledBack;
     const to = { ...ended, world: isMended ? { ...world, rolledBack: 0 } : world };
     return [{ to, label: () => `${said()}; all is old` }];
-  }
-
-  #shown(state: State, running: Extract<Running, { do: 'read' }>, done: Done, said: () => string): ItemsStep {
-    if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
-    const { key } = running;
-    const sight = done.value as Sight;
-    const { how, n } = sight;
-    const label = () => `${said()}; ${how} of ${nameOf(key)}@${n}`;
-    if (!isBound(sight)) return { to: state, label };
-    const { world } = state;
-    // A hit on nothing shows some delete, and which one is not told.
-    const version = n > 0 ? n : world.log.findLastIndex((write) => write.key === key && write.isGone) + 1;
-    const least = how === 'stale' ? running.stalest : running.least;
-    const broken =
-      version < least ? `I1: a ${how} answer shows ${nameOf(key)}@${n} although ${least} was completed` : undefined;
-    return { to: state, label, broken };
-  }
-
-  #listed(state: State, running: Extract<Running, { do: 'query' }>, done: Done, said: () => string): ItemsStep {
-    if (!('value' in done)) return { to: state, label: () => `${said()}; failed: ${done.error.message}` };
-    const { list, least, stalest } = running;
-    const sight = done.value as Sight;
-    const { how, rows = {} } = sight;
-    const label = () => `${said()}; ${how} of ${Object.entries(rows).join(' ') || 'no rows'}`;
-    if (!isBound(sight)) return { to: state, label };
-    const stale = staleRow(this, state.world, list, rows, how === 'stale' ? stalest : least);
-    return { to: state, label, broken: stale && `I1: a ${how} answer of list ${list} has ${stale}` };
   }
 
   #delivered(
@@ -401,19 +355,6 @@ export class ItemsModel implements Model<State> {
     return steps;
   }
 }
-
-/** Whether the cache answered, or another's load that was stored. */
-const isBound = ({ how, guarantee }: Sight): boolean =>
-  ['hit', 'stale', 'joined'].includes(how) && guarantee !== undefined && guarantee !== 'provisional';
-
-/** What a read that begins now shows at least, by key; `stalest`: as stale. */
-function owed({ rolledBack, completed, softened }: World) {
-  if (rolledBack > 0) return { least: completed.map(() => 0), stalest: completed.map(() => 0) };
-  return { least: raised(completed, softened), stalest: completed };
-}
-
-export const raised = (all: readonly number[], by: readonly number[]): readonly number[] =>
-  all.map((each, i) => Math.max(each, by[i] ?? 0));
 
 const isOfSource = ({ port }: Call): boolean => port === 'source' || port === 'log';
 const isOfStore = ({ port }: Call): boolean => port === 'store' || port === 'queries';

@@ -438,6 +438,96 @@ const PURGES: readonly KnockOut[] = [
   },
 ];
 
+const GROUPED: Bounds = {
+  keys: 2,
+  writes: 1,
+  groupedReaders: 1,
+  workers: 1,
+  lagMs: 1000,
+  evictions: 1,
+  areAnswersApart: true,
+};
+const GROUPS: readonly KnockOut[] = [
+  {
+    rule: 'each answer of a grouped read reaches the watermark',
+    edits: [core('read/load-many', 'admit(watermark, answer.asOf,', 'admit(watermark, 1n << 60n,')],
+    bounds: GROUPED,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'the watermark of a grouped read is read after the leases',
+    edits: [
+      core(
+        'read/load-many',
+        'const replies = await allSettled(',
+        `Object.assign(keys, { early: await store.watermark('wf:x:hw:{cosmos}:rid/0.0', generations.ofSource('cosmos', snapshot)) });
+        const replies = await allSettled(`,
+      ),
+      core(
+        'read/load-many',
+        'await store.watermark(keys.watermark(source.name, partition.id), generation);',
+        '(keys as unknown as { early: Watermark }).early;',
+      ),
+    ],
+    bounds: GROUPED,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'a grouped read that seeds was issued after D',
+    edits: [
+      core(
+        'read/load-many',
+        `const answers = await source.readMany(
+      group.map(({ held }) => held.key),
+      { floor },
+    );`,
+        'void floor; const answers = group.map(({ answer }) => answer);',
+      ),
+    ],
+    bounds: { ...GROUPED, keys: 1, writes: 0, written: 1, reads: 2, watermarkLosses: 1, passes: [1000] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what was loaded in a group is of the generation of before the leases',
+    edits: [
+      core(
+        'read/read-many',
+        'await fillAll(fills, held, snapshot);',
+        'await fillAll(fills, held, await generations.refresh());',
+      ),
+    ],
+    bounds: { ...GROUPED, lagMs: 0, evictions: 0, workers: 0, purges: [ALL] },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what is warmed is of the generation of before the leases',
+    edits: [
+      core(
+        'ops/warm',
+        'await fillAll(fills, held, snapshot);',
+        'await fillAll(fills, held, await generations.refresh());',
+      ),
+    ],
+    bounds: {
+      ...GROUPED,
+      lagMs: 0,
+      evictions: 0,
+      workers: 0,
+      groupedReaders: 0,
+      warmers: 1,
+      written: 1,
+      purges: [ALL],
+    },
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what is purged is loaded again in a group, too',
+    edits: [core('read/load-many', 'isPurged(entity, reply, snapshot) ?', '(false as boolean) ?')],
+    bounds: { ...PURGED, readers: 0, groupedReaders: 2, purges: [TAG] },
+    looksFor: /^I1/,
+  },
+];
+
 const LIST: Bounds = {
   keys: 1,
   writes: 1,
@@ -719,6 +809,7 @@ export const KNOCK_OUTS = {
   PROVISIONALS,
   GENERATIONS,
   LINEAGES,
+  GROUPS,
   PURGES,
   QUERIES,
   LISTS_PURGED,

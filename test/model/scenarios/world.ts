@@ -25,8 +25,13 @@ export interface Write {
 }
 
 export type Running =
-  | { readonly do: 'read'; readonly key: number; readonly least: number; readonly stalest: number }
-  /** By key. `stalest`: what a stale answer shows at least. */
+  /** `least` and `stalest`: what they show at least, and as stale, by key. */
+  | {
+      readonly do: 'read';
+      readonly keys: readonly number[];
+      readonly least: readonly number[];
+      readonly stalest: readonly number[];
+    }
   | {
       readonly do: 'query';
       readonly list: string;
@@ -107,7 +112,10 @@ export function keyOf(world: World): string {
   const { left, log } = world;
   const running = world.running.map((each) => {
     if (each === undefined) return '';
-    if (each.do === 'read') return `r${each.key}.${each.least}.${each.stalest}`;
+    if (each.do === 'read') {
+      const owed = each.keys.map((key) => `${each.least[key]}.${each.stalest[key]}`);
+      return `r${each.keys.join('.')}/${owed.join('.')}`;
+    }
     if (each.do === 'query') return `q${each.list}.${each.least.join('.')}.${each.stalest.join('.')}`;
     if (each.do === 'purge') return `u${each.mode}.${each.least.join('.')}`;
     if (each.do === 'poll') return `t${each.told.join('.')}/${each.from}`;
@@ -140,6 +148,10 @@ export function latest(log: readonly Write[], key: number, upTo: number): number
   for (let i = Math.min(upTo, log.length); i > 0; i--) if (log[i - 1]?.key === key) return i;
   return 0;
 }
+
+/** Each at least what the other has. */
+export const raised = (all: readonly number[], by: readonly number[]): readonly number[] =>
+  all.map((each, i) => Math.max(each, by[i] ?? 0));
 
 export const nameOf = (key: number): string => 'abcdef'[key] ?? '?';
 export const indexOf = (name: string): number => 'abcdef'.indexOf(name);
@@ -198,28 +210,53 @@ export interface Answered {
 
 /** All that the source may answer now: replicas lag up to D, and before a new partition's first write its parent may answer. */
 export function answersTo(bounds: Bounds, world: World, call: Call, isLocating: boolean): readonly Answered[] {
-  const { log, moves, eras } = world;
-  const base = eras.at(-1) ?? 0;
-  const [asked, options] = call.args as [unknown, { readonly floor?: Floor } | undefined];
+  const [asked] = call.args as [unknown];
   const names = (call.method === 'read' ? [asked] : asked) as readonly (readonly string[])[];
   const keys = names.map(([name]) => indexOf(String(name)));
+  const places = placesOf(bounds, world, call, keys[0] ?? 0, isLocating);
+  // Items of one partition that are read together may be answered by several requests.
+  const choices = bounds.areAnswersApart
+    ? productOf(keys.map(() => places))
+    : places.map((place) => keys.map(() => place));
+  return choices.map((chosen) => {
+    const answers = keys.map((key, i) => answerAt(bounds, world, key, chosen[i] as Place));
+    const told = new Set(answers.map(({ partition }, i) => `${partition.id} as of ${chosen[i]?.asOf}`));
+    return { label: [...told].join(', '), answers };
+  });
+}
+
+/** Where a request is answered: by a partition of which layout, and as of when. */
+interface Place {
+  readonly from: number;
+  readonly asOf: number;
+}
+
+function placesOf(bounds: Bounds, world: World, call: Call, key: number, isLocating: boolean): readonly Place[] {
+  const { log, moves, eras } = world;
+  const base = eras.at(-1) ?? 0;
+  const [, options] = call.args as [unknown, { readonly floor?: Floor } | undefined];
   const layout = moves.length;
   const isParentThere = layout > 0 && log.length === moves[layout - 1];
   return (isParentThere ? [layout, layout - 1] : [layout]).flatMap((from) => {
-    const partition = partitionOf(bounds, from, keys[0] ?? 0, eras.length);
-    const floor = bounds.areFloorsKept !== true ? 0 : base + Number(options?.floor?.positions.get(partition.id) ?? 0n);
+    const { id } = partitionOf(bounds, from, key, eras.length);
+    const floor = bounds.areFloorsKept !== true ? 0 : base + Number(options?.floor?.positions.get(id) ?? 0n);
     const highest = from < layout ? (moves[layout - 1] ?? 0) : log.length;
     const least = isLocating ? highest : Math.max(base, leastOf(bounds, world, call, from), floor);
-    return Array.from({ length: Math.max(0, highest - least + 1) }, (_, i) => {
-      const asOf = highest - i;
-      const answers = keys.map((key): SourceRead => {
-        const document = documentAt(log, latest(log, key, asOf));
-        const position = BigInt(asOf - base);
-        return { document, asOf: position, version: position, partition: partitionOf(bounds, from, key, eras.length) };
-      });
-      return { label: `${partition.id} as of ${asOf}`, answers };
-    });
+    return Array.from({ length: Math.max(0, highest - least + 1) }, (_, i) => ({ from, asOf: highest - i }));
   });
+}
+
+function answerAt(bounds: Bounds, { log, eras }: World, key: number, { from, asOf }: Place): SourceRead {
+  const document = documentAt(log, latest(log, key, asOf));
+  const position = BigInt(asOf - (eras.at(-1) ?? 0));
+  return { document, asOf: position, version: position, partition: partitionOf(bounds, from, key, eras.length) };
+}
+
+function productOf<T>(all: readonly (readonly T[])[]): readonly (readonly T[])[] {
+  return all.reduce<readonly (readonly T[])[]>(
+    (some, each) => some.flatMap((begun) => each.map((one) => [...begun, one])),
+    [[]],
+  );
 }
 
 function leastOf({ lagMs = 0 }: Bounds, { log, moves }: World, { issuedAt }: Call, layout: number): number {
