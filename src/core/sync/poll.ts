@@ -2,7 +2,7 @@
 // checkpoint is lost or changes are, everything cached becomes old, in the one order that is safe (protocol C).
 
 import type { RedisKeys } from '../key.ts';
-import type { ChangeLog, Clock, LogPage, Observe, Position, Source, Store } from '../ports.ts';
+import type { ChangeLog, Clock, LogPage, Observe, Position, Source, Store, Watermark } from '../ports.ts';
 import type { Generations } from '../protocol/generations.ts';
 import type { Sync } from './sync.ts';
 
@@ -113,16 +113,27 @@ export function createPoller(deps: PollDeps) {
     const snapshot = await generations.refresh();
     const { partition } = await log.poll(undefined, 0, []);
     const mark = keys.watermark(source.name, partition.id);
-    const watermark = await store.watermark(mark, generations.ofSource(source.name, snapshot));
+    const generation = generations.ofSource(source.name, snapshot);
+    const watermark = await store.watermark(mark, generation);
     if (watermark.state === 'newer') await generations.heal(source.name, watermark.generation);
     const { horizon, ...now } = await log.poll(undefined, 0, []);
     if (now.partition.id !== partition.id) return;
-    const seeded = watermark.state === 'unknown' ? await store.seed(mark, watermark.nonce, horizon) : undefined;
-    if (seeded === undefined) await store.advance(mark, horizon);
+    await raise(mark, generation, watermark, horizon);
     await generations.bumpEntities(deps.entities);
     seen.clear();
     await save({ lineage, position: horizon }, true);
     observe({ kind: 'feed-positions', source: source.name, are: isFirst ? 'new' : 'lost' });
+  }
+
+  async function raise(mark: string, generation: string, found: Watermark, horizon: Position): Promise<void> {
+    let watermark = found;
+    if (reachOf(found) > horizon) {
+      // The database was restored: no read would reach what had been applied before, for as long as that lies ahead.
+      await store.drop(mark);
+      watermark = await store.watermark(mark, generation);
+    }
+    const seeded = watermark.state === 'unknown' ? await store.seed(mark, watermark.nonce, horizon) : undefined;
+    if (seeded === undefined) await store.advance(mark, horizon);
   }
 
   /** Nobody records changes any more: what was cached while somebody did must not be served as if. */
@@ -176,6 +187,11 @@ export function createPoller(deps: PollDeps) {
 }
 
 export type Poller = ReturnType<typeof createPoller>;
+
+function reachOf(watermark: Watermark): Position {
+  if (watermark.state === 'known') return watermark.position;
+  return watermark.state === 'unknown' ? watermark.pending : 0n;
+}
 
 function max(a: Position, b: Position): Position {
   return a > b ? a : b;

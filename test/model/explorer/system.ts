@@ -31,6 +31,7 @@ import { createManyReader, type ManyAnswer } from '../../../src/core/read/read-m
 import { decodeControl, decodeEntry, type Entry, hasStamp, versionOf } from '../../../src/core/record.ts';
 import { createPoller } from '../../../src/core/sync/poll.ts';
 import { createSync } from '../../../src/core/sync/sync.ts';
+import { createMemoryMssql } from '../../support/memory-mssql.ts';
 import { createMemoryPostgres } from '../../support/memory-postgres.ts';
 import { createMemoryQueryStore } from '../../support/memory-query-store.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
@@ -345,4 +346,4 @@ export function isLive(setup: Setup, entry: Entry, values: ReadonlyMap<string, s
   return purgedHow(of, entry, purges) === undefined;
 }
 
-export { createMemoryPostgres, createMemoryQueryStore, createMemoryStore };
+export { createMemoryMssql, createMemoryPostgres, createMemoryQueryStore, createMemoryStore };

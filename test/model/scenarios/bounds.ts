@@ -56,6 +56,13 @@ export interface Bounds {
   readonly isHot?: boolean;
   /** A table of PostgreSQL in place of a container; workers poll it. */
   readonly tables?: { readonly transactions: number; readonly aborts?: number; readonly forgets?: number };
+  /** A table of Azure SQL; `restores`: to what it was at first; `pauses`: its tracking ends, and begins anew. */
+  readonly tracked?: {
+    readonly commits: number;
+    readonly forgets?: number;
+    readonly restores?: number;
+    readonly pauses?: number;
+  };
   /** Polls of each worker. */
   readonly polls?: number;
   readonly checkpointLosses?: number;
@@ -81,6 +88,8 @@ export interface PurgeOf {
 
 export const SHARDS = ['records', 'watermarks', 'generations'] as const;
 export type Shard = (typeof SHARDS)[number];
+
+export const isTable = ({ tables, tracked }: Bounds): boolean => tables !== undefined || tracked !== undefined;
 
 export const SOURCE = 'cosmos';
 export const FIELDS = [`s:${SOURCE}`, 'e:widget', 'e:query/lists'] as const;

@@ -23,6 +23,7 @@ const KEY = { by: 'key', mode: 'drop' } as const;
 const SOFT_KEY = { by: 'key', mode: 'stale' } as const;
 const PURGED = { keys: 1, written: 1, writes: 1, letters: ['x'], readers: 2, reads: 2, ...EVICTING } as const;
 const TABLE = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 } as const;
+const TRACKED = { keys: 1, writes: 0, readers: 1, workers: 1, polls: 2 } as const;
 const SPLIT = [[[0]], [[0]]];
 const SPLIT_TWICE = [[[0]], [[0]], [[0]]];
 const SPLIT_AND_MERGE = [[[0, 1]], [[0], [1]], [[0, 1]]];
@@ -285,6 +286,22 @@ export const SCENARIOS: readonly Scenario[] = [
       watermarkLosses: 1,
       evictions: 1,
     },
+  },
+  {
+    title: 'a table of Azure SQL whose changes are forgotten, whose checkpoint is lost',
+    bounds: { ...TRACKED, tracked: { commits: 1, forgets: 1 }, checkpointLosses: 1 },
+    deep: { tracked: { commits: 2, forgets: 1 }, polls: 3, watermarkLosses: 1, evictions: 1, deaths: 1 },
+  },
+  {
+    title: 'a table of Azure SQL whose tracking ends and begins anew',
+    bounds: { ...TRACKED, polls: 1, tracked: { commits: 1, pauses: 1 } },
+    deep: { tracked: { commits: 2, pauses: 1 }, polls: 3, evictions: 1, workers: 2, deaths: 1 },
+  },
+  {
+    title: 'a table of Azure SQL whose database is restored',
+    // What was changed before keeps its fence as long as its record lives.
+    bounds: { ...TRACKED, tracked: { commits: 2, restores: 1 }, entity: { ttlMs: () => 1_000_000 } },
+    deep: { polls: 3, evictions: 1, workers: 2, deaths: 1 },
   },
   {
     title: 'a table whose changes are forgotten, and pollers that die',

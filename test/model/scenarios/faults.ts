@@ -3,7 +3,7 @@
 import { SHARDS } from './bounds.ts';
 import type { ItemsModel, ItemsStep } from './items.ts';
 import { replaced, type State } from './stage.ts';
-import { type Left, latest, nameOf, type Running } from './world.ts';
+import { type Left, latest, nameOf, withoutFloor } from './world.ts';
 
 export function faultSteps(model: ItemsModel, state: State): readonly ItemsStep[] {
   return [
@@ -100,13 +100,6 @@ function failovers({ stage, bounds }: ItemsModel, state: State): ItemsStep[] {
     const to = { ...after, slots: stage.expired(slots, now), world };
     return [{ to, label: () => `the replica of the ${shard} takes over` }];
   });
-}
-
-/** What a read that was begun before a failover may show is open. */
-function withoutFloor(running: Running | undefined): Running | undefined {
-  if (running?.do !== 'read' && running?.do !== 'query') return running;
-  const none = running.least.map(() => 0);
-  return { ...running, least: none, stalest: none };
 }
 
 /** Bumps of the source after a failover, and purges. */

@@ -5,6 +5,7 @@
 import { asOfOf } from '../../../src/core/record.ts';
 import type { Call } from '../explorer/process.ts';
 import type { Rows } from '../explorer/system.ts';
+import { isTable } from './bounds.ts';
 import type { ItemsModel } from './items.ts';
 import { lifeless } from './quiet.ts';
 import type { State, Taken } from './stage.ts';
@@ -118,7 +119,7 @@ export function noteCached(model: ItemsModel, state: State, { method }: Call): S
 
 /** Whether the change that led to the newest version was delivered. */
 function isKnown(model: ItemsModel, world: World, key: number, newest: number): boolean {
-  return model.bounds.tables === undefined ? (world.checkpoints[key] ?? 0) >= newest : model.isDelivered(world);
+  return isTable(model.bounds) ? model.isDelivered(world) : (world.checkpoints[key] ?? 0) >= newest;
 }
 
 /** Whether a fill brought an older version than was cached since the key was last lost. */

@@ -6,7 +6,7 @@ import type { Model, Step } from '../explorer/search.ts';
 import type { Task } from '../explorer/system.ts';
 import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
-import type { Bounds } from './bounds.ts';
+import { type Bounds, isTable } from './bounds.ts';
 import { faultSteps } from './faults.ts';
 import { brokenBy, faultOf, noteCached } from './invariants.ts';
 import { asked } from './quiet.ts';
@@ -53,7 +53,7 @@ export class ItemsModel implements Model<State> {
   private constructor(stage: Stage, initial: State) {
     this.stage = stage;
     this.bounds = stage.bounds;
-    this.tables = new Tables(stage.system);
+    this.tables = new Tables(stage.system, stage.bounds);
     this.initial = initial;
     this.operator = stage.names.indexOf('operator');
     this.calm = stage.names.indexOf('calm');
@@ -109,7 +109,7 @@ export class ItemsModel implements Model<State> {
       this.#go(state, actor, steps);
       if (state.world.running[actor] !== undefined) continue;
       if (/^[RGP]/.test(name)) steps.push(...readSteps(this, state, actor));
-      else if (name.startsWith('W') && this.bounds.tables !== undefined) this.#poll(state, actor, steps);
+      else if (name.startsWith('W') && isTable(this.bounds)) this.#poll(state, actor, steps);
       else if (name.startsWith('W')) this.#deliver(state, actor, steps);
     }
     steps.push(...tableSteps(this, state), ...faultSteps(this, state));
@@ -209,8 +209,8 @@ export class ItemsModel implements Model<State> {
 
   #mayBecomeOld({ world: { left, running } }: State): boolean {
     if (running[this.operator] !== undefined || (this.bounds.options?.waitMs ?? 0) > 0) return true;
-    const { checkpointLosses = 0, recreations = 0, tables } = this.bounds;
-    if (checkpointLosses + recreations + (tables?.forgets ?? 0) > 0) return true;
+    const { checkpointLosses = 0, recreations = 0, tables, tracked } = this.bounds;
+    if (checkpointLosses + recreations + (tables?.forgets ?? 0) > 0 || tracked !== undefined) return true;
     if (left.purged < (this.bounds.purges?.length ?? 0)) return true;
     return left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
   }
@@ -238,7 +238,7 @@ export class ItemsModel implements Model<State> {
   }
 
   #sourceAnswers({ world }: State, actor: number, call: Call): readonly Answer[] {
-    if (this.bounds.tables !== undefined) {
+    if (isTable(this.bounds)) {
       const reply = this.tables.answer(this, world, call);
       return reply === undefined ? [] : [{ label: textOf(this.stage.lessons.replies.at(reply)), reply }];
     }
@@ -278,7 +278,7 @@ export class ItemsModel implements Model<State> {
 
   /** The newest version of a key, and whether that is a delete. */
   newest({ log, done }: World, key: number): { readonly version: number; readonly isGone: boolean } {
-    if (this.bounds.tables !== undefined) return { version: this.tables.of(done).now(nameOf(key)), isGone: false };
+    if (isTable(this.bounds)) return { version: this.tables.of(done).now(nameOf(key)), isGone: false };
     const version = latest(log, key, log.length);
     return { version, isGone: version === 0 || log[version - 1]?.isGone === true };
   }
@@ -286,7 +286,7 @@ export class ItemsModel implements Model<State> {
   /** Whether the feed, or the log, has told all there is. */
   isDelivered(world: World): boolean {
     const { done, polled: upTo, checkpoints } = world;
-    if (this.bounds.tables !== undefined) return upTo === done.length;
+    if (isTable(this.bounds)) return upTo === done.length && this.tables.of(done).lineage() !== undefined;
     return checkpoints.every((checkpoint, key) => checkpoint >= this.newest(world, key).version);
   }
 

@@ -16,6 +16,7 @@ export interface KnockOut {
 const store = (from: string, to: string): Edit => ({ file: 'test/support/memory-store.ts', from, to });
 const index = (from: string, to: string): Edit => ({ file: 'test/support/memory-query-store.ts', from, to });
 const postgres = (from: string, to: string): Edit => ({ file: 'test/support/memory-postgres.ts', from, to });
+const mssql = (from: string, to: string): Edit => ({ file: 'test/support/memory-mssql.ts', from, to });
 const core = (file: string, from: string, to: string): Edit => ({ file: `src/core/${file}.ts`, from, to });
 
 const LAGGING: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, evictions: 1, lagMs: 1000 };
@@ -802,6 +803,36 @@ const TABLES: readonly KnockOut[] = [
   },
 ];
 
+const TRACKED: Bounds = { keys: 1, writes: 0, readers: 1, workers: 1, polls: 2 };
+const RESTORED: Bounds = { ...TRACKED, tracked: { commits: 1, restores: 1 }, entity: { ttlMs: () => 1_000_000 } };
+
+const TRACKED_TABLES: readonly KnockOut[] = [
+  {
+    rule: 'versions that went back make all old',
+    edits: [mssql('|| from > position', '')],
+    bounds: RESTORED,
+    looksFor: /^I2/,
+  },
+  {
+    rule: 'a watermark that a restored database does not reach is forgotten',
+    edits: [core('sync/poll', 'if (reachOf(found) > horizon) {', 'if (false as boolean) {')],
+    bounds: RESTORED,
+    looksFor: /^L/,
+  },
+  {
+    rule: 'tracking that begins anew makes all old',
+    edits: [core('sync/poll', 'checkpoint.lineage !== lineage ||', '')],
+    bounds: { ...TRACKED, polls: 1, tracked: { commits: 1, pauses: 1 } },
+    looksFor: /^I2/,
+  },
+  {
+    rule: 'versions that are no longer kept make all old',
+    edits: [mssql('from < oldest ||', '')],
+    bounds: { ...TRACKED, polls: 1, tracked: { commits: 1, forgets: 1 } },
+    looksFor: /^I2/,
+  },
+];
+
 /** By section of protocol.md. */
 export const KNOCK_OUTS = {
   ITEMS,
@@ -815,4 +846,5 @@ export const KNOCK_OUTS = {
   LISTS_PURGED,
   HOT_QUERIES,
   TABLES,
+  TRACKED_TABLES,
 };

@@ -9,7 +9,8 @@ import { type Moment, Shelf } from '../explorer/shelf.ts';
 import type { Contents, Setup, Task } from '../explorer/system.ts';
 import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
-import { type Bounds, FIELDS, OPTIONS, type Shard, SOURCE } from './bounds.ts';
+import { type Bounds, FIELDS, isTable, OPTIONS, type Shard, SOURCE } from './bounds.ts';
+import { firstCheckpoint } from './tables.ts';
 import { nameOf, partitionOf, type World } from './world.ts';
 
 export interface State {
@@ -34,7 +35,7 @@ export function setupOf(bounds: Bounds, name: string): Setup {
     source: {
       name: SOURCE,
       replicaLagMs: bounds.lagMs ?? 0,
-      changesHold: bounds.tables === undefined ? 'documents' : 'keys',
+      changesHold: isTable(bounds) ? 'keys' : 'documents',
     },
     entity: bounds.entity ?? {},
     isOrdered: bounds.isOrdered ?? true,
@@ -121,9 +122,8 @@ export class Stage {
         if (found.state === 'unknown') await this.#store.seed(mark, found.nonce, 0n);
       }
     }
-    if (this.bounds.tables !== undefined && this.bounds.start !== 'empty') {
-      const { lineage, xmin } = this.system.createMemoryPostgres();
-      await this.#store.remember(keys.checkpoint(SOURCE), `${lineage}|${xmin()}`);
+    if (isTable(this.bounds) && this.bounds.start !== 'empty') {
+      await this.#store.remember(keys.checkpoint(SOURCE), firstCheckpoint(this.system, this.bounds));
     }
     const slots = this.shelf.keys().map((key) => this.shelf.take(key));
     return { slots, drawn: this.#moment.drawn };

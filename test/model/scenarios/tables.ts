@@ -1,37 +1,62 @@
 // A table of PostgreSQL in place of a container: transactions that are open for a while, end in any order, and may
-// abort. What a call of it answers follows from what was done to it, so it is made anew from that, once for each call.
+// abort; or one of Azure SQL, whose tracking ends and begins anew, and whose database is restored. What a call of it
+// answers follows from what was done to it, so it is made anew from that, once for each call.
 
 import type { Change, LogPage } from '../../../src/core/ports.ts';
 import type { Call, Reply } from '../explorer/process.ts';
 import type { System } from '../explorer/variant.ts';
+import type { Bounds } from './bounds.ts';
 import type { ItemsModel, ItemsStep } from './items.ts';
 import type { State } from './stage.ts';
-import { indexOf, nameOf, type World } from './world.ts';
+import { indexOf, nameOf, type World, withoutFloor } from './world.ts';
 
 /**
  * `begin a`: a transaction gets its id, and will write an item; `write 0`: the first one does; `commit 0`, `abort 0`: it
- * ends; `forget`: retention.
+ * ends; `forget`: retention. Of Azure SQL: `put a` writes and commits; `untrack`, `track`; `restore`.
  */
 export type Operation = string;
 
-type Database = ReturnType<System['createMemoryPostgres']>;
+/** What is asked of either. */
+interface Database {
+  readonly source: object;
+  readonly log: object;
+  lineage(): string | undefined;
+  /** `n` of a row. */
+  now(key: string): number;
+}
+
+const FIRST = { id: 'rid/0.0', ancestors: [] };
+
+/** Where a poll begins that has told of nothing yet. */
+export function firstCheckpoint(system: System, { tracked }: Bounds): string {
+  const { lineage, xmin } = system.createMemoryPostgres();
+  return tracked === undefined ? `${lineage}|${xmin()}` : `${FIRST.id}|0`;
+}
 
 export class Tables {
   readonly #system: System;
+  readonly #isTracked: boolean;
   readonly #made = new Map<string, Database>();
   readonly #answers = new Map<string, number>();
 
-  constructor(system: System) {
+  constructor(system: System, { tracked }: Bounds) {
     this.#system = system;
+    this.#isTracked = tracked !== undefined;
   }
 
   of(done: readonly Operation[]): Database {
     const name = done.join();
     const known = this.#made.get(name);
     if (known !== undefined) return known;
+    const database = this.#isTracked ? this.#mssql(done) : this.#postgres(done);
+    this.#made.set(name, database);
+    return database;
+  }
+
+  #postgres(done: readonly Operation[]): Database {
     const database = this.#system.createMemoryPostgres();
-    database.partition = { id: 'rid/0.0', ancestors: [] };
-    const transactions: { readonly it: ReturnType<Database['begin']>; readonly item: string }[] = [];
+    database.partition = FIRST;
+    const transactions: { readonly it: ReturnType<typeof database.begin>; readonly item: string }[] = [];
     for (const [what, of = ''] of done.map((each) => each.split(' '))) {
       const { it, item } = transactions[Number(of)] ?? {};
       if (what === 'begin') transactions.push({ it: database.begin(), item: of });
@@ -40,7 +65,21 @@ export class Tables {
       else if (what === 'abort') it?.rollback();
       else database.forget();
     }
-    this.#made.set(name, database);
+    const { source, log, lineage, now } = database;
+    return { source, log, now, lineage: () => lineage };
+  }
+
+  #mssql(done: readonly Operation[]): Database {
+    const database = this.#system.createMemoryMssql();
+    database.partition = FIRST;
+    let eras = 0;
+    for (const [what, of = ''] of done.map((each) => each.split(' '))) {
+      if (what === 'put') database.write(of);
+      else if (what === 'forget') database.forget();
+      else if (what === 'restore') database.restore();
+      else if (what === 'untrack') database.track(false);
+      else database.track(true, { id: `rid/0.0.${++eras}`, ancestors: [] });
+    }
     return database;
   }
 
@@ -77,14 +116,44 @@ function transactionsOf(done: readonly Operation[]): readonly Transaction[] {
 /** What may be done to the table next. */
 export function tableSteps({ bounds }: ItemsModel, state: State): ItemsStep[] {
   const { world } = state;
-  const { done } = world;
-  if (bounds.tables === undefined) return [];
-  const { transactions, aborts = 0, forgets = 0 } = bounds.tables;
+  const { tables, tracked } = bounds;
+  const next = [...transactionSteps(bounds.keys, tables, world), ...trackedSteps(bounds.keys, tracked, world)];
+  return next.map((each) => {
+    const after = { ...(each === 'restore' ? unwritten(world) : world), done: [...world.done, each] };
+    return { to: { ...state, world: after }, label: () => each };
+  });
+}
+
+/** What was there is gone, and no poll told of that. */
+function unwritten(world: World): World {
+  const none = world.completed.map(() => 0);
+  const running = world.running.map((each) => (each?.do === 'poll' ? { ...each, told: [] } : withoutFloor(each)));
+  return { ...world, completed: none, cached: none, running };
+}
+
+function trackedSteps(keys: number, tracked: Bounds['tracked'], { done, polled }: World): readonly Operation[] {
+  if (tracked === undefined) return [];
+  const { commits, forgets = 0, restores = 0, pauses = 0 } = tracked;
+  const count = (what: string) => done.filter((each) => each.startsWith(what)).length;
+  const next: Operation[] = [];
+  // A restore shows while the version is below the checkpoint only.
+  const isSeen = polled > done.lastIndexOf('restore');
+  if (isSeen && count('put') < commits) for (let key = 0; key < keys; key++) next.push(`put ${nameOf(key)}`);
+  if (count('forget') < forgets && count('put') > 0) next.push('forget');
+  if (count('restore') < restores && count('put') > 0 && polled === done.length) next.push('restore');
+  if (count('untrack') < pauses && count('untrack') === count('track')) next.push('untrack');
+  if (count('track') < count('untrack')) next.push('track');
+  return next;
+}
+
+function transactionSteps(keys: number, tables: Bounds['tables'], { done }: World): readonly Operation[] {
+  if (tables === undefined) return [];
+  const { transactions, aborts = 0, forgets = 0 } = tables;
   const all = transactionsOf(done);
   const count = (what: string) => done.filter((each) => each.startsWith(what)).length;
   const next: Operation[] = [];
   if (all.length < transactions) {
-    for (let key = 0; key < bounds.keys; key++) next.push(`begin ${nameOf(key)}`);
+    for (let key = 0; key < keys; key++) next.push(`begin ${nameOf(key)}`);
   }
   for (const { number, item, state: at } of all) {
     // Otherwise another transaction holds the row.
@@ -94,17 +163,21 @@ export function tableSteps({ bounds }: ItemsModel, state: State): ItemsStep[] {
     if (at === 'written' && count('abort') < aborts) next.push(`abort ${number}`);
   }
   if (count('forget') < forgets && count('commit') > 0) next.push('forget');
-  return next.map((each) => ({ to: { ...state, world: { ...world, done: [...done, each] } }, label: () => each }));
+  return next;
 }
 
 /** Whether nothing will be done to the table any more. */
-export function isTableAtRest({ bounds: { tables } }: ItemsModel, { done }: World): boolean {
+export function isTableAtRest({ bounds: { tables, tracked } }: ItemsModel, { done }: World): boolean {
+  const count = (what: string) => done.filter((each) => each.startsWith(what)).length;
+  if (tracked !== undefined) {
+    const { commits, forgets = 0, restores = 0, pauses = 0 } = tracked;
+    const isTracked = count('track') === count('untrack') && count('untrack') >= pauses;
+    return isTracked && count('put') >= commits && count('forget') >= forgets && count('restore') >= restores;
+  }
   if (tables === undefined) return true;
   const all = transactionsOf(done);
-  const forgets = done.filter((each) => each === 'forget').length;
-  return (
-    all.length >= tables.transactions && all.every(({ state }) => state === 'over') && forgets >= (tables.forgets ?? 0)
-  );
+  const areOver = all.length >= tables.transactions && all.every(({ state }) => state === 'over');
+  return areOver && count('forget') >= (tables.forgets ?? 0);
 }
 
 /** The versions that an answer of the log tells of. */

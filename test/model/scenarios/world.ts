@@ -149,6 +149,13 @@ export function latest(log: readonly Write[], key: number, upTo: number): number
   return 0;
 }
 
+/** What a read that was begun before a loss may show is open. */
+export function withoutFloor(running: Running | undefined): Running | undefined {
+  if (running?.do !== 'read' && running?.do !== 'query') return running;
+  const none = running.least.map(() => 0);
+  return { ...running, least: none, stalest: none };
+}
+
 /** Each at least what the other has. */
 export const raised = (all: readonly number[], by: readonly number[]): readonly number[] =>
   all.map((each, i) => Math.max(each, by[i] ?? 0));
