@@ -89,7 +89,7 @@ export const SCRIPTS = {
   release: onRecord(release, 1),
   seed: script(seed, 2),
   'session-create': script(sessionCreate, 5),
-  'session-end': script(sessionEnd, 3),
+  'session-end': script(sessionEnd, 4),
   'session-list': script(sessionList, 2),
   'session-read': script(sessionRead, 2),
   'session-swap': script(sessionSwap, 4),

@@ -59,7 +59,7 @@ export function createSessionStore(connection: RedisConnection): SessionStore {
     },
 
     async end(key, token, mark) {
-      const args = [token === undefined ? EMPTY : bin(token), bin(mark.token), ms(mark.keepMs)];
+      const args = [token === undefined ? EMPTY : bin(token), bin(mark.token), ms(mark.keepMs), mark.always ? 1 : 0];
       return (await call(() => run(SCRIPTS['session-end'], key, args))) === 1;
     },
 

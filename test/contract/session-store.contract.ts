@@ -154,6 +154,14 @@ export function sessionStoreContract(name: string, make: () => Promise<SessionSt
       expect(await peeked(key)).toBe('none');
     });
 
+    test('a mark can be left where there is none', async () => {
+      const key = fresh();
+      expect(await store().end(key, undefined, { ...mark(1, 100_000), always: true })).toBe(true);
+      expect(await store().end(key, undefined, { ...mark(1, 100_000), always: true })).toBe(true);
+      expect(await store().end(key, undefined, { ...mark(2, 100_000), always: true })).toBe(false);
+      expect(await store().create(key, content(), LIFE)).toBe('ended');
+    });
+
     test('an ended one leaves a mark for a while, and only that', async () => {
       const key = fresh();
       await store().create(key, content(), LIFE);

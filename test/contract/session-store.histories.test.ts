@@ -64,8 +64,12 @@ const swap = fc
   .record({ key, token, content, life })
   .map(named('swap', ({ store }, of) => store.swap(of.key, of.token, of.content, of.life)));
 const end = fc
-  .record({ key, token: fc.option(token, { nil: undefined }), mark: token, keepMs: fc.constantFrom(60 * S, 600 * S) })
-  .map(named('end', ({ store }, of) => store.end(of.key, of.token, { token: of.mark, keepMs: of.keepMs })));
+  .record({
+    key,
+    token: fc.option(token, { nil: undefined }),
+    mark: fc.record({ token, keepMs: fc.constantFrom(60 * S, 600 * S), always: fc.boolean() }),
+  })
+  .map(named('end', ({ store }, of) => store.end(of.key, of.token, of.mark)));
 const enlist = fc
   .record({ list, name: fc.constantFrom('1', '2', '3'), life })
   .map(named('list', ({ store }, of) => store.list(of.list, of.name, of.life.absoluteMs)));

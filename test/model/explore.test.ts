@@ -4,16 +4,24 @@
 import { describe, expect, it } from 'vitest';
 import { failuresOf } from './deep.ts';
 import { retell, search } from './explorer/search.ts';
-import { loadSystem } from './explorer/variant.ts';
+import { loadSessionsSystem, loadSystem } from './explorer/variant.ts';
 import { SCENARIOS } from './scenarios/catalogue.ts';
 import { ItemsModel } from './scenarios/items.ts';
 import { KNOCK_OUTS } from './scenarios/knock-outs.ts';
+import { SessionsModel } from './scenarios/sessions.ts';
+import { SESSION_KNOCK_OUTS, SESSION_SCENARIOS } from './scenarios/sessions-catalogue.ts';
 
 const LIMITS = { states: 400_000, ms: 100_000 };
 
 describe('in every order of events no invariant breaks:', () => {
   it.each(SCENARIOS)('$title', async ({ bounds }) => {
     const found = await search(await ItemsModel.of(await loadSystem(), bounds), LIMITS);
+    expect(failuresOf(found)).toEqual([]);
+    expect(found.isComplete).toBe(true);
+  });
+
+  it.each(SESSION_SCENARIOS)('$title', async ({ bounds }) => {
+    const found = await search(await SessionsModel.of(await loadSessionsSystem(), bounds), LIMITS);
     expect(failuresOf(found)).toEqual([]);
     expect(found.isComplete).toBe(true);
   });
@@ -26,6 +34,11 @@ describe('the search notices that it no longer holds:', () => {
     expect(broken?.invariant).toMatch(looksFor);
     // What it tells can be followed again.
     expect(await retell(model, broken?.schedule ?? [])).toEqual(broken?.story);
+  });
+
+  it.each(SESSION_KNOCK_OUTS)('$rule', async ({ edits, bounds, looksFor }) => {
+    const model = await SessionsModel.of(await loadSessionsSystem(edits), bounds);
+    expect((await search(model, { ...LIMITS, looksFor })).broken?.invariant).toMatch(looksFor);
   });
 
   it('and an edit whose text is gone is no knock-out', async () => {

@@ -11,9 +11,14 @@ interface Entry {
   readonly mark?: Uint8Array;
 }
 
+interface SubjectList {
+  readonly until: number;
+  readonly listed: Map<string, number>;
+}
+
 export function createMemorySessionStore({ now }: { now: () => number }) {
   const entries = new Map<string, Entry>();
-  const lists = new Map<string, { until: number; listed: Map<string, number> }>();
+  const lists = new Map<string, SubjectList>();
 
   function entryOf(key: string): Entry | undefined {
     const entry = entries.get(key);
@@ -69,8 +74,9 @@ export function createMemorySessionStore({ now }: { now: () => number }) {
     async end(key, token, mark) {
       const entry = entryOf(key);
       if (entry?.mark !== undefined) return equalBytes(entry.mark, mark.token);
-      if (entry?.session === undefined) return false;
-      if (token !== undefined && !equalBytes(entry.session.token, token)) return false;
+      if (entry?.session === undefined && !mark.always) return false;
+      const isOther = token !== undefined && entry?.session !== undefined && !equalBytes(entry.session.token, token);
+      if (isOther) return false;
       entries.set(key, { until: now() + mark.keepMs, mark: mark.token });
       return true;
     },
@@ -96,6 +102,15 @@ export function createMemorySessionStore({ now }: { now: () => number }) {
     clear() {
       entries.clear();
       lists.clear();
+    },
+    /** What is there under a key. */
+    save: (key: string): unknown => structuredClone({ entry: entries.get(key), list: lists.get(key) }),
+    restore(key: string, saved: unknown) {
+      const { entry, list } = structuredClone(saved) as { entry?: Entry; list?: SubjectList };
+      entries.delete(key);
+      lists.delete(key);
+      if (entry !== undefined) entries.set(key, entry);
+      if (list !== undefined) lists.set(key, list);
     },
   };
 }

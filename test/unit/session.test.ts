@@ -8,56 +8,15 @@ import { redisKeys } from '../../src/core/key.ts';
 import type { CacheEvent } from '../../src/core/ports.ts';
 import { createSessions } from '../../src/core/session/session.ts';
 import { createMirror } from '../../src/core/session/session-mirror.ts';
-import type { DurableSessions, SessionStore } from '../../src/core/session/session-ports.ts';
-import {
-  dataOf,
-  decodeSession,
-  encodeContent,
-  isEnded,
-  type SessionRecord,
-} from '../../src/core/session/session-record.ts';
+import type { SessionStore } from '../../src/core/session/session-ports.ts';
+import { dataOf, decodeSession, encodeContent, isEnded } from '../../src/core/session/session-record.ts';
+import { createMemorySessionCopy } from '../support/memory-session-copy.ts';
 import { createMemorySessionStore } from '../support/memory-session-store.ts';
 
 const LIFE = { ttlMs: 60_000, absoluteMs: 600_000 };
 const keys = redisKeys('test');
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
 const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
-
-/** A durable copy in memory that can fail. */
-function createCopy() {
-  const kept = new Map<string, SessionRecord | 'ended'>();
-  const copy = {
-    isDown: false,
-    kept,
-    async read(name) {
-      check();
-      return kept.get(name);
-    },
-    async write(name, session) {
-      check();
-      const before = kept.get(name);
-      if (before === 'ended') return 'ended';
-      if (before === undefined || before.version < session.version || before.seen < session.seen) {
-        kept.set(name, session);
-      }
-      return 'kept';
-    },
-    async end(name) {
-      check();
-      kept.set(name, 'ended');
-    },
-    async listed(subject) {
-      check();
-      return [...kept].flatMap(([name, session]) =>
-        session !== 'ended' && session.subject && base64url(session.subject) === base64url(subject) ? [name] : [],
-      );
-    },
-  } satisfies DurableSessions & Record<string, unknown>;
-  function check(): void {
-    if (copy.isDown) throw new WarmfeedError('SOURCE_UNAVAILABLE', 'down', { retryable: true });
-  }
-  return copy;
-}
 
 function createWorld({ durable = false, over = {} }: { durable?: boolean; over?: Partial<SessionStore> } = {}) {
   let now = 1_750_000_000_000;
@@ -70,7 +29,7 @@ function createWorld({ durable = false, over = {} }: { durable?: boolean; over?:
     sha256,
     base64url,
   };
-  const copy = createCopy();
+  const copy = createMemorySessionCopy();
   const events: CacheEvent[] = [];
   const clock = { sleep: () => new Promise<void>((resolve) => void setImmediate(resolve)) };
   const observe = (event: CacheEvent) => void events.push(event);

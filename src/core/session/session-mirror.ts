@@ -82,7 +82,7 @@ export function createMirror(deps: MirrorDeps): Mirror {
     if (found.state === 'none') return;
     if ((await copy.write(name, found.session, found.leftMs)) === 'kept') return;
     // Redis had forgotten that it has ended.
-    await store.end(key, undefined, { token: deps.entropy.token(), keepMs: deps.markMs });
+    await store.end(key, undefined, { token: deps.entropy.token(), keepMs: deps.markMs, always: true });
   }
 
   return {

@@ -30,6 +30,13 @@ export type SessionFound = { readonly leftMs: number } & (
   | { readonly state: 'none' }
 );
 
+export interface EndMark {
+  readonly token: Uint8Array;
+  readonly keepMs: number;
+  /** Also where there is no session. */
+  readonly always?: boolean;
+}
+
 /** Sessions in Redis. Every method rejects with WarmfeedError STORE_*; each may be called again after that. */
 export interface SessionStore {
   /** @param times of a session that comes back; default: now */
@@ -46,7 +53,7 @@ export interface SessionStore {
   /** False: written since it had that token, ended or gone. */
   swap(key: string, token: Uint8Array, content: SessionContent, life: SessionLife): Promise<boolean>;
   /** Leaves a mark for so long. False: none, ended before, or written since it had that token (undefined: whichever). */
-  end(key: string, token: Uint8Array | undefined, mark: { token: Uint8Array; keepMs: number }): Promise<boolean>;
+  end(key: string, token: Uint8Array | undefined, mark: EndMark): Promise<boolean>;
   /** Adds a session to those of a subject. */
   list(key: string, name: string, absoluteMs: number): Promise<void>;
   /** Removes one that was listed at least so long ago. */

@@ -129,8 +129,11 @@ export function createSessions(deps: SessionDeps) {
     if (allows?.(reply.session) === false) return { kind: 'refused', session: reply.session };
     const token = allows === undefined ? undefined : reply.session.token;
     const mark = { token: entropy.token(), keepMs: life.absoluteMs };
-    if (!(await store.end(keys.session(name), token, mark))) return { kind: 'busy' };
+    const key = keys.session(name);
+    if (!(await store.end(key, token, mark))) return { kind: 'busy' };
     await endCopy(name);
+    // Had Redis lost the mark meanwhile, who read the copy just before could still bring the session back.
+    if (durable !== undefined) await store.end(key, undefined, { ...mark, always: true });
     return { kind: 'ended' };
   }
 

@@ -4,9 +4,11 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import type * as sessions from './sessions-system.ts';
 import type * as system from './system.ts';
 
 export type System = typeof system;
+export type SessionsSystem = typeof sessions;
 
 export interface Edit {
   /** From the root of the repository. */
@@ -19,10 +21,18 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** @throws Error where an edit does not apply, exactly once */
 export async function loadSystem(edits: readonly Edit[] = []): Promise<System> {
-  if (edits.length === 0) return import('./system.ts');
+  return edits.length === 0 ? import('./system.ts') : edited<System>('system.ts', edits);
+}
+
+/** @throws Error where an edit does not apply, exactly once */
+export async function loadSessionsSystem(edits: readonly Edit[] = []): Promise<SessionsSystem> {
+  return edits.length === 0 ? import('./sessions-system.ts') : edited<SessionsSystem>('sessions-system.ts', edits);
+}
+
+async function edited<T>(entry: string, edits: readonly Edit[]): Promise<T> {
   const unused = new Set(edits);
   const { outputFiles } = await build({
-    entryPoints: [`${ROOT}test/model/explorer/system.ts`],
+    entryPoints: [`${ROOT}test/model/explorer/${entry}`],
     bundle: true,
     write: false,
     platform: 'node',
@@ -35,7 +45,7 @@ export async function loadSystem(edits: readonly Edit[] = []): Promise<System> {
           bundle.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
             let contents = await readFile(path, 'utf8');
             for (const edit of edits.filter(({ file }) => path === ROOT + file)) {
-              contents = edited(contents, edit);
+              contents = changed(contents, edit);
               unused.delete(edit);
             }
             return { contents, loader: 'ts' };
@@ -46,10 +56,10 @@ export async function loadSystem(edits: readonly Edit[] = []): Promise<System> {
   });
   for (const { file } of unused) throw new Error(`${file} is no part of what is explored`);
   const source = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
-  return import(/* @vite-ignore */ `data:text/javascript;base64,${source}`) as Promise<System>;
+  return import(/* @vite-ignore */ `data:text/javascript;base64,${source}`) as Promise<T>;
 }
 
-function edited(text: string, { file, from, to }: Edit): string {
+function changed(text: string, { file, from, to }: Edit): string {
   if (text.split(from).length !== 2) throw new Error(`${file} has not exactly one: ${from}`);
   return text.replace(from, () => to);
 }
