@@ -29,6 +29,7 @@ import { NO_DIRECTIVES } from '../../../src/core/read/policy.ts';
 import { createReader, type Limit, type ReadAnswer } from '../../../src/core/read/read.ts';
 import { createManyReader, type ManyAnswer } from '../../../src/core/read/read-many.ts';
 import { decodeControl, decodeEntry, type Entry, hasStamp, versionOf } from '../../../src/core/record.ts';
+import { createFeedWatch, type WatchedFeed } from '../../../src/core/sync/feed-watch.ts';
 import { createPoller } from '../../../src/core/sync/poll.ts';
 import { createSync } from '../../../src/core/sync/sync.ts';
 import { createMemoryMssql } from '../../support/memory-mssql.ts';
@@ -71,6 +72,8 @@ export type Task =
       readonly partition: Partition | undefined;
       readonly serial: number;
     }
+  /** Looks after the positions of the feed. */
+  | { readonly do: 'watch' }
   /** Makes everything cached of the source old. */
   | { readonly do: 'bump' }
   /** The same for the entity, or what some key or tag names. */
@@ -213,6 +216,17 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
     options: { pauseMs: 200, pageSize: 1000, pruneMs: 60_000 },
   });
 
+  const feed = parked<Pick<WatchedFeed, 'positions'>>(surroundings, 'feed', {});
+  /** Of the watch alone, whose patience ends with its first pause. */
+  let waitedMs = 0;
+  const patient: Clock = {
+    ...clock,
+    now: () => surroundings.now() + waitedMs,
+    sleep: async () => {
+      waitedMs += 20_000;
+      await surroundings.park('clock', 'sleep', [0]);
+    },
+  };
   const indexed = setup.queries === undefined ? [] : [ENTITY];
   const purge = createPurge({ ...deps, queries: index, indexed });
 
@@ -241,6 +255,12 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
       case 'poll':
         serial = task.serial;
         return poller.follow(surroundings.now(), NEVER);
+      case 'watch':
+        waitedMs = 0;
+        return createFeedWatch(
+          { positions: () => feed.positions(), source: source.name, fromBeginning: false },
+          { ...deps, clock: patient },
+        ).check();
       case 'bump':
         return generations.bump(source.name);
       case 'purge': {

@@ -66,6 +66,8 @@ export interface Bounds {
   /** Polls of each worker. */
   readonly polls?: number;
   readonly checkpointLosses?: number;
+  /** How often the feed loses its positions, and begins anew with what comes then; at first it is there, or not yet. */
+  readonly feed?: { readonly losses: number; readonly isNew?: boolean; readonly checks: number };
   /** Indexes of lists that are lost. */
   readonly indexLosses?: number;
   /** Times that the container is deleted and made anew: another identity, and positions from the start. */

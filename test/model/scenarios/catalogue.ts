@@ -22,6 +22,7 @@ const SOFT_TAG = { by: 'tag', mode: 'stale' } as const;
 const KEY = { by: 'key', mode: 'drop' } as const;
 const SOFT_KEY = { by: 'key', mode: 'stale' } as const;
 const PURGED = { keys: 1, written: 1, writes: 1, letters: ['x'], readers: 2, reads: 2, ...EVICTING } as const;
+const FEED = { ...ONE, writes: 0, written: 1, workers: 0 } as const;
 const TABLE = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 } as const;
 const TRACKED = { keys: 1, writes: 0, readers: 1, workers: 1, polls: 2 } as const;
 const SPLIT = [[[0]], [[0]]];
@@ -266,6 +267,16 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'the same, a lagging reader and the refresh',
     bounds: { ...HOT, writes: 1, readers: 1, queries: 'one-partition', lagMs: 1000, evictions: 1 },
     deep: { keys: 2, writes: 2, workers: 2, redeliveries: 1, deaths: 1 },
+  },
+  {
+    title: 'the feed loses its positions, and is watched',
+    bounds: { ...FEED, feed: { losses: 1, checks: 1 } },
+    deep: { feed: { losses: 2, checks: 3 }, writes: 1, reads: 2, workers: 1, deaths: 1, passes: [1000] },
+  },
+  {
+    title: 'a feed that nobody followed before is watched',
+    bounds: { ...FEED, feed: { losses: 0, isNew: true, checks: 2 } },
+    deep: { feed: { losses: 1, isNew: true, checks: 3 }, writes: 1, workers: 1, flushes: 1, passes: [1000, 60_001] },
   },
   {
     title: 'a table, a transaction, a poller',

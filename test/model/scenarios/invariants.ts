@@ -30,6 +30,7 @@ export function faultOf(model: ItemsModel, state: State): string | undefined {
   const { world } = state;
   if (world.rolledBack > 0) return undefined;
   const isQuiet =
+    !world.positions.areMissed &&
     world.running.every((each) => each === undefined) &&
     state.nodes.every((_, actor) => model.stage.node(state, actor).pending.length === 0);
   for (let key = 0; key < model.bounds.keys; key++) {

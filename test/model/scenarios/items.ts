@@ -8,6 +8,7 @@ import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
 import { type Bounds, isTable } from './bounds.ts';
 import { faultSteps } from './faults.ts';
+import { areThere, feedSteps, positionsAtFirst, positionsTold } from './feed.ts';
 import { brokenBy, faultOf, noteCached } from './invariants.ts';
 import { asked } from './quiet.ts';
 import { readSteps, shown } from './reads.ts';
@@ -43,6 +44,7 @@ export class ItemsModel implements Model<State> {
   readonly tables: Tables;
   readonly initial: State;
   readonly operator: number;
+  readonly watch: number;
   /** Reads when all is quiet, for the invariant of liveness. */
   readonly calm: number;
   readonly #nothing: number;
@@ -56,6 +58,7 @@ export class ItemsModel implements Model<State> {
     this.tables = new Tables(stage.system, stage.bounds);
     this.initial = initial;
     this.operator = stage.names.indexOf('operator');
+    this.watch = stage.names.indexOf('watch');
     this.calm = stage.names.indexOf('calm');
     this.#nothing = stage.lessons.replies.idOf({ value: undefined });
   }
@@ -65,7 +68,15 @@ export class ItemsModel implements Model<State> {
     const workers = Array.from({ length: bounds.workers ?? 0 }, (_, i) => `W${i}`);
     const grouped = Array.from({ length: bounds.groupedReaders ?? 0 }, (_, i) => `G${i}`);
     const warming = Array.from({ length: bounds.warmers ?? 0 }, (_, i) => `P${i}`);
-    const stage = new Stage(system, bounds, [...readers, ...grouped, ...warming, ...workers, 'operator', 'calm']);
+    const stage = new Stage(system, bounds, [
+      ...readers,
+      ...grouped,
+      ...warming,
+      ...workers,
+      'operator',
+      'watch',
+      'calm',
+    ]);
     const { slots, drawn } = await stage.furnish();
     const nodes = stage.automata.map(({ start }) => start.id);
     const model = new ItemsModel(stage, { slots, nodes, world: worldOf(bounds, stage, drawn) });
@@ -112,7 +123,7 @@ export class ItemsModel implements Model<State> {
       else if (name.startsWith('W') && isTable(this.bounds)) this.#poll(state, actor, steps);
       else if (name.startsWith('W')) this.#deliver(state, actor, steps);
     }
-    steps.push(...tableSteps(this, state), ...faultSteps(this, state));
+    steps.push(...tableSteps(this, state), ...feedSteps(this, state), ...faultSteps(this, state));
     return steps;
   }
 
@@ -147,6 +158,7 @@ export class ItemsModel implements Model<State> {
 
   #deliver(state: State, actor: number, steps: ItemsStep[]): void {
     const { world } = state;
+    if (!areThere(world.positions)) return;
     for (const keys of feedsOf(this.bounds, world)) {
       const from = Math.min(...keys.map((key) => world.checkpoints[key] ?? 0));
       const isTaken = world.running.some((each) => each?.do === 'page' && each.versions.some(([, v]) => v > from));
@@ -161,7 +173,13 @@ export class ItemsModel implements Model<State> {
           partition: this.#told(world, keys[0] ?? 0),
           serial: world.begun[actor] ?? 0,
         };
-        const running: Running = { do: 'page', versions, feed: keys, layout: world.moves.length };
+        const running: Running = {
+          do: 'page',
+          versions,
+          feed: keys,
+          layout: world.moves.length,
+          positions: world.positions.number,
+        };
         const to = this.begin({ ...state, world: { ...world, left, isTakenOver: true } }, actor, task, running);
         const label = () =>
           `${this.stage.names[actor]} gets page ${versions.map(([k, v]) => `${nameOf(k)}@${v}`).join()}`;
@@ -212,7 +230,12 @@ export class ItemsModel implements Model<State> {
     const { checkpointLosses = 0, recreations = 0, tables, tracked } = this.bounds;
     if (checkpointLosses + recreations + (tables?.forgets ?? 0) > 0 || tracked !== undefined) return true;
     if (left.purged < (this.bounds.purges?.length ?? 0)) return true;
-    return left.flushes > 0 || this.bounds.failovers !== undefined || this.bounds.start === 'empty';
+    return (
+      left.flushes > 0 ||
+      this.bounds.feed !== undefined ||
+      this.bounds.failovers !== undefined ||
+      this.bounds.start === 'empty'
+    );
   }
 
   #open(state: State, actor: number) {
@@ -238,6 +261,10 @@ export class ItemsModel implements Model<State> {
   }
 
   #sourceAnswers({ world }: State, actor: number, call: Call): readonly Answer[] {
+    if (call.port === 'feed') {
+      const value = positionsTold(world.positions);
+      return [{ label: textOf(value), reply: this.stage.lessons.replies.idOf({ value }) }];
+    }
     if (isTable(this.bounds)) {
       const reply = this.tables.answer(this, world, call);
       return reply === undefined ? [] : [{ label: textOf(this.stage.lessons.replies.at(reply)), reply }];
@@ -324,6 +351,7 @@ export class ItemsModel implements Model<State> {
     if (running?.do === 'read' || running?.do === 'query') return [shown(this, ended, running, done, said)];
     if (running?.do === 'poll') return [polled(ended, running, done, said)];
     if (running?.do === 'page') return this.#delivered(ended, running, done, said);
+    if (running?.do === 'watch') return [watched(ended, running, done, said)];
     if (running?.do === 'purge') return [purged(ended, running, done, said)];
     const isMended = running?.do === 'bump' && running.mends === world.rolledBack;
     const to = { ...ended, world: isMended ? { ...world, rolledBack: 0 } : world };
@@ -332,7 +360,7 @@ export class ItemsModel implements Model<State> {
 
   #delivered(
     state: State,
-    { versions, feed, layout }: Extract<Running, { do: 'page' }>,
+    { versions, feed, layout, positions }: Extract<Running, { do: 'page' }>,
     done: Done,
     said: () => string,
   ): ItemsStep[] {
@@ -342,7 +370,8 @@ export class ItemsModel implements Model<State> {
     const checkpoints = [...world.checkpoints];
     for (const [key, version] of versions) completed[key] = Math.max(completed[key] ?? 0, version);
     const highest = Math.max(...versions.map(([, version]) => version));
-    const isOwner = layout === world.moves.length || (layout === world.moves.length - 1 && !world.isTakenOver);
+    const isOfNow = layout === world.moves.length || (layout === world.moves.length - 1 && !world.isTakenOver);
+    const isOwner = isOfNow && positions === world.positions.number;
     for (const key of isOwner ? feed : []) checkpoints[key] = Math.max(checkpoints[key] ?? 0, highest);
     const to = { ...state, world: { ...world, completed, checkpoints } };
     const steps: ItemsStep[] = [{ to, label: () => `${said()}; page done${isOwner ? '' : ', checkpoint lost'}` }];
@@ -366,6 +395,20 @@ function noteTold(state: State, actor: number, call: Call, reply: Reply): State 
   if (running?.do !== 'poll' || told.length === 0) return state;
   const all = state.world.running.with(actor, { ...running, told: [...running.told, ...told] });
   return { ...state, world: { ...state.world, running: all } };
+}
+
+/** Watched from before the check on, so what may have missed a change is old. */
+function watched(
+  state: State,
+  { positions }: Extract<Running, { do: 'watch' }>,
+  reply: Done,
+  said: () => string,
+): ItemsStep {
+  const { world } = state;
+  if ('error' in reply) return { to: state, label: () => `${said()}; the check fails` };
+  const isWatched = reply.value === 'watched' && positions === world.positions.number;
+  const after = isWatched ? { ...world.positions, areMissed: false } : world.positions;
+  return { to: { ...state, world: { ...world, positions: after } }, label: () => `${said()}; ${String(reply.value)}` };
 }
 
 function purged(
@@ -407,6 +450,7 @@ function worldOf(bounds: Bounds, stage: Stage, drawn: number): World {
     })),
     done: [],
     polled: 0,
+    positions: positionsAtFirst(bounds, START_MS + 1000),
     eras: [],
     moves: Array.from({ length: bounds.moved ?? 0 }, () => 0),
     isTakenOver: true,

@@ -706,6 +706,47 @@ const HOT_QUERIES: readonly KnockOut[] = [
   },
 ];
 
+const FEED: Bounds = { keys: 1, writes: 0, written: 1, readers: 1, lagMs: 1000, feed: { losses: 1, checks: 1 } };
+const BUMP_OF_FEED = 'if (await mayHaveMissed(found, isFirst)) await generations.bump(feed.source);';
+
+const FEEDS: readonly KnockOut[] = [
+  {
+    rule: 'positions that were lost make all old',
+    edits: [core('sync/feed-watch', BUMP_OF_FEED, '')],
+    bounds: FEED,
+    looksFor: /^I2/,
+  },
+  {
+    rule: 'they make the watermarks unknown, too',
+    edits: [core('sync/feed-watch', BUMP_OF_FEED, "await generations.bumpEntities(['widget']);")],
+    bounds: FEED,
+    looksFor: /^I2/,
+  },
+  {
+    rule: 'all is old before the positions are remembered',
+    edits: [
+      core(
+        'sync/feed-watch',
+        `${BUMP_OF_FEED}
+        await store.remember(key, found.id);`,
+        `await store.remember(key, found.id);
+        ${BUMP_OF_FEED}`,
+      ),
+    ],
+    bounds: { ...FEED, feed: { losses: 1, checks: 2 }, deaths: 1 },
+    begins: ['R0 reads a', 'R0 get'],
+    looksFor: /^I2/,
+  },
+  {
+    rule: 'positions that are younger than what is cached make it old',
+    edits: [
+      core('sync/feed-watch', 'return cachedSince < found.since + CLOCKS_APART_MS;', 'void cachedSince; return false;'),
+    ],
+    bounds: { ...FEED, feed: { losses: 0, isNew: true, checks: 1 } },
+    looksFor: /^I2/,
+  },
+];
+
 const TABLE: Bounds = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 };
 const TWO_TRANSACTIONS: Bounds = { ...TABLE, tables: { transactions: 2 } };
 const LOST: Bounds = { ...TABLE, checkpointLosses: 1, evictions: 1 };
@@ -845,6 +886,7 @@ export const KNOCK_OUTS = {
   QUERIES,
   LISTS_PURGED,
   HOT_QUERIES,
+  FEEDS,
   TABLES,
   TRACKED_TABLES,
 };

@@ -10,6 +10,7 @@ import type { Contents, Setup, Task } from '../explorer/system.ts';
 import { textOf } from '../explorer/text.ts';
 import type { System } from '../explorer/variant.ts';
 import { type Bounds, FIELDS, isTable, OPTIONS, type Shard, SOURCE } from './bounds.ts';
+import { nameOf as nameOfPositions } from './feed.ts';
 import { firstCheckpoint } from './tables.ts';
 import { nameOf, partitionOf, type World } from './world.ts';
 
@@ -82,6 +83,7 @@ export class Stage {
     this.watermarks = this.partitions().map((id) => this.shelf.place(this.watermarkKey(id)));
     this.generations = this.shelf.place(system.keys.generations);
     this.lists = (bounds.lists ?? []).map((list) => this.shelf.place(system.listKey(list)));
+    this.shelf.place(system.keys.feed(SOURCE));
     this.checkpoint = this.shelf.place(system.keys.checkpoint(SOURCE));
     this.index = this.shelf.place(system.keys.queryIndex('widget'));
   }
@@ -124,6 +126,9 @@ export class Stage {
     }
     if (isTable(this.bounds) && this.bounds.start !== 'empty') {
       await this.#store.remember(keys.checkpoint(SOURCE), firstCheckpoint(this.system, this.bounds));
+    }
+    if (this.bounds.feed !== undefined && this.bounds.feed.isNew !== true) {
+      await this.#store.remember(keys.feed(SOURCE), nameOfPositions(0));
     }
     const slots = this.shelf.keys().map((key) => this.shelf.take(key));
     return { slots, drawn: this.#moment.drawn };

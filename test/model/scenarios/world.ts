@@ -44,7 +44,10 @@ export type Running =
       /** Whose feed it is of, and after how many splits and merges it was delivered. */
       readonly feed: readonly number[];
       readonly layout: number;
+      /** Of the feed's positions. */
+      readonly positions: number;
     }
+  | { readonly do: 'watch'; readonly positions: number }
   /** `told`: versions that the log told of meanwhile; `from`: how much had been done to the table. */
   | { readonly do: 'poll'; readonly told: readonly (readonly [key: number, version: number])[]; readonly from: number }
   /** `mends`: which failover it makes good. */
@@ -65,6 +68,7 @@ export interface World {
   readonly moves: readonly number[];
   /** A feed of the partitions of now has delivered something, so those of before save no checkpoint any more. */
   readonly isTakenOver: boolean;
+  readonly positions: Positions;
   /** By key: up to where its feed was delivered for good. */
   readonly checkpoints: readonly number[];
   /** By key: the highest change whose page was handled, or that was there before a purge. */
@@ -84,6 +88,15 @@ export interface World {
   readonly rolledBack: number;
   /** How far the clock of the generations' shard is behind. */
   readonly skewMs: number;
+}
+
+/** Of the feed. */
+export interface Positions {
+  /** Another one each time that they are made; odd: there are none. */
+  readonly number: number;
+  readonly since: number;
+  /** Changes may have passed unseen, and not all was made old yet. */
+  readonly areMissed: boolean;
 }
 
 /** What may still happen. */
@@ -119,7 +132,8 @@ export function keyOf(world: World): string {
     if (each.do === 'query') return `q${each.list}.${each.least.join('.')}.${each.stalest.join('.')}`;
     if (each.do === 'purge') return `u${each.mode}.${each.least.join('.')}`;
     if (each.do === 'poll') return `t${each.told.join('.')}/${each.from}`;
-    return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}` : `b${each.mends}`;
+    if (each.do === 'watch') return `w${each.positions}`;
+    return each.do === 'page' ? `p${each.versions.join('.')}/${each.layout}/${each.positions}` : `b${each.mends}`;
   });
   return [
     world.now,
@@ -130,6 +144,7 @@ export function keyOf(world: World): string {
     world.eras.join(),
     world.moves.join(),
     world.isTakenOver ? 1 : 0,
+    Object.values(world.positions).join(),
     world.checkpoints.join(),
     world.completed.join(),
     world.softened.join(),
