@@ -3,6 +3,9 @@
 
 import { createHash } from 'node:crypto';
 import { hash64 } from '../../../src/core/bytes.ts';
+import { type BlobSource, type Content, contentKey, unpack } from '../../../src/core/content/content.ts';
+import { createContentChanges } from '../../../src/core/content/content-changes.ts';
+import { createContentLoader } from '../../../src/core/content/content-load.ts';
 import type { Entity } from '../../../src/core/entity.ts';
 import { type Key, type RedisKeys, redisKeys } from '../../../src/core/key.ts';
 import { createPurge } from '../../../src/core/ops/purge.ts';
@@ -26,7 +29,7 @@ import { createHotRefresh } from '../../../src/core/query/query-hot.ts';
 import type { QueryStore } from '../../../src/core/query/query-ports.ts';
 import { createQueryReader } from '../../../src/core/query/query-read.ts';
 import { NO_DIRECTIVES } from '../../../src/core/read/policy.ts';
-import { createReader, type Limit, type ReadAnswer } from '../../../src/core/read/read.ts';
+import { createReader, createReaderOf, type Limit, type ReadAnswer } from '../../../src/core/read/read.ts';
 import { createManyReader, type ManyAnswer } from '../../../src/core/read/read-many.ts';
 import { decodeControl, decodeEntry, type Entry, hasStamp, versionOf } from '../../../src/core/record.ts';
 import { createFeedWatch, type WatchedFeed } from '../../../src/core/sync/feed-watch.ts';
@@ -47,6 +50,8 @@ export interface Setup {
   readonly isOrdered: boolean;
   /** Whether lists of items are cached: results of one query that runs on one partition, or on several. */
   readonly queries?: 'one-partition' | 'cross-partition';
+  /** Blobs in place of items. */
+  readonly isContent?: boolean;
   /** Lists that people ask for are loaded again behind the changes. */
   readonly isHot?: boolean;
   readonly options: {
@@ -122,6 +127,16 @@ function entityOf(source: Source, over: Partial<Entity>): Entity {
     http: { maxAgeS: undefined, staleWhileRevalidateS: undefined, staleIfErrorS: undefined, public: false },
     ...over,
   };
+}
+
+/** A name without variants. */
+export const blobKey = (name: string): Key => contentKey(`${name}.png`, []);
+
+function contentOf(
+  { name, fingerprint, staleForMs, staleIfErrorMs, notFoundTtlMs }: Entity,
+  source: BlobSource,
+): Content {
+  return { name, source, fingerprint, staleForMs, staleIfErrorMs, ttlMs: 1e9, notFoundTtlMs, maxBytes: 1000 };
 }
 
 export const LISTS = 'query/lists';
@@ -200,6 +215,9 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
   };
   const reloads: Limit = (work) => work(NEVER);
   const reader = createReader({ ...deps, reloads });
+  const content = contentOf(entity, parked<BlobSource>(surroundings, 'source', { name: setup.source.name }));
+  const blobs = createReaderOf<Content>({ ...deps, reloads }, { load: createContentLoader(deps) });
+  const blobChanges = createContentChanges(content, deps);
   const many = createManyReader({ ...deps, reader });
   const warm = createWarmPages(deps);
   const index = parked<QueryStore>(surroundings, 'queries', {});
@@ -236,6 +254,10 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
       case 'read': {
         serial = task.serial;
         const directives = { ...NO_DIRECTIVES, noCache: task.isReload };
+        const [name] = task.key;
+        if (setup.isContent) {
+          return sightOf(await blobs.read({ entity: content, key: blobKey(String(name)), directives }));
+        }
         return sightOf(await reader.read({ entity, key: task.key, directives }));
       }
       case 'many':
@@ -250,6 +272,8 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
       }
       case 'page': {
         serial = task.serial;
+        if (setup.isContent)
+          return blobChanges.dropBlobs(task.items.map(({ key }) => String(blobKey(String(key[0]))[0])));
         return sync.apply(task.items, task.partition === undefined ? {} : { partition: task.partition });
       }
       case 'poll':
@@ -315,7 +339,10 @@ function sightOfMany(answer: ManyAnswer): Sight {
 }
 
 function documentOf(value: { readonly state: 'value' | 'absent'; readonly body?: Uint8Array }): Document {
-  return value.state === 'absent' ? {} : (JSON.parse(new TextDecoder().decode(value.body)) as Document);
+  if (value.state === 'absent' || value.body === undefined) return {};
+  // The body of a blob's record begins with the length of its description.
+  const bytes = value.body[0] === 0 ? unpack(value.body).bytes : value.body;
+  return JSON.parse(new TextDecoder().decode(bytes)) as Document;
 }
 
 const nOf = (value: Parameters<typeof documentOf>[0]): number => Number(documentOf(value)['n'] ?? 0);

@@ -52,6 +52,8 @@ export interface Bounds {
   readonly queries?: Setup['queries'];
   /** Each list was read once when the scenario begins. */
   readonly isAsked?: boolean;
+  /** Blobs in place of items; pages are events that drop them. */
+  readonly isContent?: boolean;
   /** Lists that were asked for are loaded again behind the changes. */
   readonly isHot?: boolean;
   /** A table of PostgreSQL in place of a container; workers poll it. */

@@ -22,6 +22,7 @@ const SOFT_TAG = { by: 'tag', mode: 'stale' } as const;
 const KEY = { by: 'key', mode: 'drop' } as const;
 const SOFT_KEY = { by: 'key', mode: 'stale' } as const;
 const PURGED = { keys: 1, written: 1, writes: 1, letters: ['x'], readers: 2, reads: 2, ...EVICTING } as const;
+const BLOBS = { keys: 1, writes: 1, readers: 1, workers: 1, isContent: true } as const;
 const FEED = { ...ONE, writes: 0, written: 1, workers: 0 } as const;
 const TABLE = { keys: 1, writes: 0, tables: { transactions: 1 }, readers: 1, workers: 1, polls: 2 } as const;
 const TRACKED = { keys: 1, writes: 0, readers: 1, workers: 1, polls: 2 } as const;
@@ -267,6 +268,16 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'the same, a lagging reader and the refresh',
     bounds: { ...HOT, writes: 1, readers: 1, queries: 'one-partition', lagMs: 1000, evictions: 1 },
     deep: { keys: 2, writes: 2, workers: 2, redeliveries: 1, deaths: 1 },
+  },
+  {
+    title: 'blobs, loads and events that come again',
+    bounds: { ...BLOBS, readers: 2, workers: 2, redeliveries: 1, evictions: 1 },
+    deep: { keys: 2, writes: 2, reads: 2 },
+  },
+  {
+    title: 'blobs that are reloaded where they changed, leases that expire',
+    bounds: { ...BLOBS, reads: 2, isReloading: true, passes: [10_001], ...EXPIRING },
+    deep: { writes: 2, readers: 2, redeliveries: 1 },
   },
   {
     title: 'the feed loses its positions, and is watched',

@@ -17,6 +17,7 @@ import { describe } from './story.ts';
 import { isTableAtRest, Tables, tableSteps, toldBy } from './tables.ts';
 import {
   answersTo,
+  blobNow,
   changeAt,
   feedsOf,
   keyOf,
@@ -273,8 +274,9 @@ export class ItemsModel implements Model<State> {
     const name = `${call.id} ${call.issuedAt} ${isLocating} ${this.#worldId(world)}`;
     const known = this.#answers.get(name);
     if (known !== undefined) return known;
-    const answers =
-      call.method === 'query'
+    const answers = this.bounds.isContent
+      ? [blobNow(world, call)]
+      : call.method === 'query'
         ? rowsTo(this.bounds, world, call).map(({ label, answer }) => ({ label, value: answer }))
         : answersTo(this.bounds, world, call, isLocating).map((each) => {
             return { label: each.label, value: call.method === 'read' ? each.answers[0] : each.answers };

@@ -378,10 +378,15 @@ const JOINING = core(
   "(answer.kind === 'loaded' && (answer.stored !== undefined || answer.bypass))",
 );
 
+const KEEPING_LEASES = store(
+  'call(() => void slots.delete(key)),',
+  'call(() => void (view(key).value && slots.delete(key))),',
+);
+
 const PURGES: readonly KnockOut[] = [
   {
     rule: 'a load under way cannot fill what was purged by key',
-    edits: [store('call(() => void slots.delete(key)),', 'call(() => void (view(key).value && slots.delete(key))),')],
+    edits: [KEEPING_LEASES],
     bounds: { ...PURGED, purges: [KEY] },
     looksFor: /^I1/,
   },
@@ -706,6 +711,29 @@ const HOT_QUERIES: readonly KnockOut[] = [
   },
 ];
 
+const BLOBS: Bounds = { keys: 1, writes: 1, readers: 1, workers: 1, isContent: true };
+
+const CONTENT: readonly KnockOut[] = [
+  {
+    rule: 'an event takes the leases of loads of before',
+    edits: [KEEPING_LEASES],
+    bounds: BLOBS,
+    looksFor: /^I1/,
+  },
+  {
+    rule: 'what is cached of a blob is taken again only while it is the same',
+    edits: [
+      core(
+        'content/content-load',
+        "return read === 'unchanged' ? cached && reuse(cached) : read;",
+        "return read === 'unchanged' || cached ? cached && reuse(cached) : read;",
+      ),
+    ],
+    bounds: { ...BLOBS, written: 1, reads: 2, isReloading: true },
+    looksFor: /^I1/,
+  },
+];
+
 const FEED: Bounds = { keys: 1, writes: 0, written: 1, readers: 1, lagMs: 1000, feed: { losses: 1, checks: 1 } };
 const BUMP_OF_FEED = 'if (await mayHaveMissed(found, isFirst)) await generations.bump(feed.source);';
 
@@ -886,6 +914,7 @@ export const KNOCK_OUTS = {
   QUERIES,
   LISTS_PURGED,
   HOT_QUERIES,
+  CONTENT,
   FEEDS,
   TABLES,
   TRACKED_TABLES,

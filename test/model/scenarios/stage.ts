@@ -41,6 +41,7 @@ export function setupOf(bounds: Bounds, name: string): Setup {
     entity: bounds.entity ?? {},
     isOrdered: bounds.isOrdered ?? true,
     ...(bounds.queries === undefined ? {} : { queries: bounds.queries }),
+    ...(bounds.isContent === undefined ? {} : { isContent: bounds.isContent }),
     ...(bounds.isHot === undefined ? {} : { isHot: bounds.isHot }),
     options: { ...OPTIONS, ...bounds.options },
   };
@@ -96,7 +97,11 @@ export class Stage {
     );
   }
 
-  recordKey = (key: number): string => this.system.keys.record('widget', [nameOf(key)]);
+  recordKey = (key: number): string => {
+    const name = nameOf(key);
+    return this.system.keys.record('widget', this.bounds.isContent ? this.system.blobKey(name) : [name]);
+  };
+
   watermarkKey = (partition: string): string => this.system.keys.watermark(SOURCE, partition);
 
   partitions(): string[] {

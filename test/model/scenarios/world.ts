@@ -306,6 +306,17 @@ export function rowsTo(bounds: Bounds, world: World, call: Call): readonly Answe
   });
 }
 
+/** A blob as it is: reads of blobs never lag. */
+export function blobNow({ log }: World, { args }: Call): { readonly label: string; readonly value: unknown } {
+  const [name, { known }] = args as [string, { readonly known?: string }];
+  const n = latest(log, indexOf(name.slice(0, 1)), log.length);
+  if (n === 0) return { label: 'no blob', value: undefined };
+  if (known === String(n)) return { label: `still ${n}`, value: 'unchanged' };
+  const bytes = new TextEncoder().encode(JSON.stringify({ n }));
+  const blob = { etag: String(n), size: bytes.length, modifiedMs: 0, type: 'text/plain' };
+  return { label: `blob ${n}`, value: { blob, bytes } };
+}
+
 /** Pages that the feed of some keys may deliver: positions, ascending. */
 export function pagesOf(log: readonly Write[], keys: readonly number[], from: number, isAll: boolean): number[][] {
   const pages = new Map<string, number[]>();
