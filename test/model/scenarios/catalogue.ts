@@ -98,12 +98,12 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'grouped reads where nothing is known at first',
-    bounds: { ...GROUPED, writes: 0, written: 1, reads: 2, start: 'empty', passes: [1000] },
-    deep: { writes: 1, evictions: 1, watermarkLosses: 1, options: { provisionalMs: 1000 } },
+    bounds: { ...GROUPED, ...EVICTING, writes: 0, written: 1, reads: 2, start: 'empty', passes: [1000] },
+    deep: { entity: {}, writes: 1, evictions: 1, watermarkLosses: 1, options: { provisionalMs: 1000 } },
   },
   {
     title: 'a grouped read, and a split',
-    bounds: { ...GROUPED, layouts: [[[0, 1]], [[0], [1]]] },
+    bounds: { ...GROUPED, writes: 0, written: 1, layouts: [[[0, 1]], [[0], [1]]] },
     deep: { writes: 2, reads: 2, evictions: 1 },
   },
   {
@@ -310,9 +310,16 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    title: 'a table of Azure SQL whose changes are forgotten, whose checkpoint is lost',
-    bounds: { ...TRACKED, tracked: { commits: 1, forgets: 1 }, checkpointLosses: 1 },
-    deep: { tracked: { commits: 2, forgets: 1 }, polls: 3, watermarkLosses: 1, evictions: 1, deaths: 1 },
+    title: 'a table of Azure SQL whose changes are forgotten',
+    bounds: { ...TRACKED, tracked: { commits: 1, forgets: 1 } },
+    deep: {
+      tracked: { commits: 2, forgets: 1 },
+      polls: 3,
+      checkpointLosses: 1,
+      watermarkLosses: 1,
+      evictions: 1,
+      deaths: 1,
+    },
   },
   {
     title: 'a table of Azure SQL whose tracking ends and begins anew',

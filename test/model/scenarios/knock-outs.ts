@@ -169,7 +169,17 @@ const WATERMARK: readonly KnockOut[] = [
     rule: 'a seed is of the very loss',
     edits: [store('|| current !== nonce', '')],
     bounds: { ...EMPTY, start: 'followed', watermarkLosses: 2, evictions: 1 },
-    begins: ['lose the watermark'],
+    begins: [
+      'lose the watermark',
+      'R0 reads a',
+      'R0 get',
+      'R0 generations',
+      'R0 lease',
+      'R0 generations',
+      'R0 read a → rid/0.0 as of 0',
+      'R0 watermark',
+      'R0 release',
+    ],
     looksFor: /^I1/,
   },
   {
@@ -279,8 +289,8 @@ const GENERATIONS: readonly KnockOut[] = [
     edits: [
       core(
         'protocol/lease',
-        'const stamp = generations.stamp(entity, snapshot, marks);',
-        'const stamp = generations.stamp(entity, await generations.refresh(), marks);',
+        'stamp: generations.stamp(entity, snapshot, marks),',
+        'stamp: generations.stamp(entity, await generations.refresh(), marks),',
       ),
     ],
     bounds: { ...FAILOVER, failovers: { watermarks: 1 }, evictions: 1 },
@@ -407,7 +417,11 @@ const PURGES: readonly KnockOut[] = [
   {
     rule: 'a purge by tag concerns what had begun before',
     edits: [
-      core('read/load', 'begunAt: snapshot.storeTimeMs };', 'begunAt: (await generations.refresh()).storeTimeMs };'),
+      core(
+        'protocol/lease',
+        'begunAt: snapshot.storeTimeMs };',
+        'begunAt: (await generations.refresh()).storeTimeMs };',
+      ),
     ],
     bounds: { ...PURGED, purges: [TAG] },
     looksFor: /^I1/,
@@ -491,6 +505,7 @@ const GROUPS: readonly KnockOut[] = [
       ),
     ],
     bounds: { ...GROUPED, keys: 1, writes: 0, written: 1, reads: 2, watermarkLosses: 1, passes: [1000] },
+    begins: ['G0 reads all', 'G0 generations', 'G0 get', 'G0 generations'],
     looksFor: /^I1/,
   },
   {
@@ -530,6 +545,7 @@ const GROUPS: readonly KnockOut[] = [
     rule: 'what is purged is loaded again in a group, too',
     edits: [core('read/load-many', 'isPurged(entity, reply, snapshot) ?', '(false as boolean) ?')],
     bounds: { ...PURGED, readers: 0, groupedReaders: 2, purges: [TAG] },
+    begins: ['G0 reads all', 'G0 generations', 'G0 get', 'G0 generations', 'G0 lease', 'G0 readMany', 'write a'],
     looksFor: /^I1/,
   },
 ];
@@ -668,7 +684,18 @@ const LISTS_PURGED: readonly KnockOut[] = [
     rule: 'who joins a load of a list takes it under the marks of now',
     edits: [JOINING],
     bounds: { ...LIST, letters: ['x'], isAsked: true, reads: 2, purges: [SOFT_KEY], isOrdered: false },
-    begins: ['a soft purge by key begins', 'operator soften', 'R0 asks', 'R0 generations', 'R0 marks', 'R0 get'],
+    begins: [
+      'a soft purge by key begins',
+      'operator soften',
+      'R0 asks',
+      'R0 generations',
+      'R0 marks',
+      'R0 get',
+      'R0 capture',
+      'R0 generations',
+      'R0 lease',
+      'R0 lease',
+    ],
     looksFor: /^I1: a joined/,
   },
 ];
@@ -701,9 +728,9 @@ const HOT_QUERIES: readonly KnockOut[] = [
     rule: 'a result that is refused gives its lease back',
     edits: [
       core(
-        'query/query-load',
-        "await quietly('release', store.release(recordKey, token));\n      return uncached(represented, false);",
-        'return uncached(represented, false);',
+        'protocol/lease',
+        "tell(terms.refused);\n      await quietly('release', store.release(recordKey, token));",
+        'tell(terms.refused);',
       ),
     ],
     bounds: HOT,
@@ -850,6 +877,7 @@ const TABLES: readonly KnockOut[] = [
       ),
     ],
     bounds: { ...LOST, evictions: 0 },
+    begins: ['R0 reads a', 'R0 get', 'W0 polls', 'begin a', 'write 0', 'lose the checkpoint'],
     looksFor: /^I/,
   },
   {
