@@ -12,6 +12,7 @@ const NOTHING: History = {
   failed: [],
   calls: [],
   losses: [],
+  unnoticed: [],
   quiet: [],
   kept: [],
 };
@@ -119,6 +120,22 @@ describe('the check of a history finds', () => {
     expect(found({ writes: TWO, reads: [read(undefined, 4, { asOf: 2 })] })).toEqual(['I9']);
     expect(found({ writes: TWO, reads: [read(1, 4, { asOf: 2 })] })).toEqual(['truth']);
     expect(found({ writes: TWO, reads: [read(7, 4, { from: 'source', asOf: undefined })] })).toEqual(['truth']);
+  });
+
+  it('a hit from before a failover once that has been noticed, or one that nobody notices', () => {
+    const history = { writes: TWO, applied: [applied(2, 3)], reads: [read(1, 8)] };
+    const failover = { taken: 'acknowledged', begun: 5 } as const;
+    expect(found({ ...history, losses: [{ ...failover, ended: 7 }] })).toEqual(['I1']);
+    const within = check({ ...NOTHING, ...history, losses: [{ ...failover, ended: 9 }] });
+    expect(within.violations).toEqual([]);
+    expect(within.figures).toMatchObject({ afterInvalidation: 0, stale: 0, failoverStale: 1 });
+    expect(found({ unnoticed: [{ what: 'a replica was promoted', tick: 1 }] })).toEqual(['failover']);
+  });
+
+  it('what was not put back by a failover: values that never were, less than was asked for', () => {
+    const losses = [{ taken: 'acknowledged', begun: 3, ended: 9 }] as const;
+    expect(found({ writes: TWO, losses, reads: [read(1, 4, { asOf: 2 })] })).toEqual(['truth']);
+    expect(found({ writes: TWO, losses, reads: [read(1, 4, { floor: 2 })] })).toEqual(['I8']);
   });
 
   it('I10: a key without a TTL; L3: a read that fails', () => {

@@ -21,7 +21,7 @@ export function checkCalls({ calls, losses }: History): Violation[] {
 }
 
 function takesWatermark({ taken }: Loss): boolean {
-  return taken === 'everything' || taken === 'watermarks';
+  return typeof taken === 'string';
 }
 
 /**

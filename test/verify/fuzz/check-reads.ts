@@ -12,6 +12,8 @@ export interface ReadFigures {
   readonly stale: number;
   /** Older than that change, but under the guarantee that says so. */
   readonly provisionalStale: number;
+  /** Older than that change, after a failover that had not been dealt with yet. */
+  readonly failoverStale: number;
   /** Older than that change, and not from the cache. */
   readonly sourceStale: number;
   readonly invalidations: number;
@@ -20,18 +22,19 @@ export interface ReadFigures {
 export function checkReads(history: History): { violations: Violation[]; figures: ReadFigures } {
   const facts = factsOf(history);
   const violations: Violation[] = [];
-  const count = { hits: 0, afterInvalidation: 0, stale: 0, provisionalStale: 0, sourceStale: 0 };
+  const count = { hits: 0, afterInvalidation: 0, stale: 0, provisionalStale: 0, failoverStale: 0, sourceStale: 0 };
   for (const read of history.reads) {
     const required = facts.requiredAt(read.key, read.begun);
     const isOld = required > 0 && !facts.showsSince(read, required);
     const isCached = read.from === 'cache';
+    const isPutBack = isCached && facts.mayBePutBack(read);
     if (isCached) count.hits++;
     if (!facts.exists(read)) violations.push({ invariant: 'truth', text: `${show(read)}: nobody ever wrote that` });
     if (read.floor !== undefined && !facts.showsSince(read, read.floor)) {
       violations.push({ invariant: 'I8', text: `${show(read)} although ${read.floor} was asked for` });
     }
     if (isCached && !read.isProvisional) {
-      if (required > 0) count.afterInvalidation++;
+      if (required > 0 && !isPutBack) count.afterInvalidation++;
       const untrue = facts.untruthOf(read);
       if (untrue !== undefined)
         violations.push({ invariant: read.position === undefined ? 'I9' : 'truth', text: untrue });
@@ -39,6 +42,7 @@ export function checkReads(history: History): { violations: Violation[]; figures
     if (!isOld) continue;
     if (!isCached) count.sourceStale++;
     else if (read.isProvisional) count.provisionalStale++;
+    else if (isPutBack) count.failoverStale++;
     else {
       count.stale++;
       const text = `${show(read)} from the cache although ${required} had been handled before it was asked for`;
@@ -52,7 +56,8 @@ export function checkReads(history: History): { violations: Violation[]; figures
   return { violations, figures };
 }
 
-function factsOf({ writes, applied }: History) {
+function factsOf({ writes, applied, losses }: History) {
+  const failovers = losses.filter(({ taken }) => taken === 'acknowledged');
   const written = grouped(writes);
   const done = grouped(applied);
   /** The highest so far, by tick. */
@@ -71,6 +76,7 @@ function factsOf({ writes, applied }: History) {
   return {
     requiredAt: (key: string, tick: number) =>
       lastUpTo(marks.get(key) ?? [], (mark) => mark.tick < tick)?.position ?? 0,
+    mayBePutBack: (read: ReadSeen) => failovers.some(({ begun, ended }) => begun < read.ended && ended > read.begun),
     /** Whether what was served was true at some time from `since` on. */
     showsSince({ key, position, ended }: ReadSeen, since: number): boolean {
       const own = written.get(key) ?? [];
@@ -136,7 +142,7 @@ function checkOrder({ reads, losses, calls }: History, shown: (read: ReadSeen) =
 
 /** Whether a record is gone, or old. @param key of the item */
 export function takesRecord({ taken }: Loss, key: string): boolean {
-  return taken === 'everything' || (taken !== 'watermarks' && taken.record === key);
+  return typeof taken === 'string' ? taken !== 'watermarks' : taken.record === key;
 }
 
 /** A call without a reply may still be done at any time. */

@@ -4,7 +4,20 @@ import { checkCalls } from './check-calls.ts';
 import { checkReads, type ReadFigures } from './check-reads.ts';
 import type { History } from './history.ts';
 
-export type Invariant = 'I1' | 'I2' | 'I4' | 'I5' | 'I7' | 'I8' | 'I9' | 'I10' | 'fence' | 'truth' | 'L1' | 'L3';
+export type Invariant =
+  | 'I1'
+  | 'I2'
+  | 'I4'
+  | 'I5'
+  | 'I7'
+  | 'I8'
+  | 'I9'
+  | 'I10'
+  | 'fence'
+  | 'truth'
+  | 'failover'
+  | 'L1'
+  | 'L3';
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -19,7 +32,13 @@ export interface Verdict {
 export function check(history: History): Verdict {
   const { violations, figures } = checkReads(history);
   return {
-    violations: [...violations, ...checkQuiet(history), ...checkKept(history), ...checkCalls(history)],
+    violations: [
+      ...violations,
+      ...checkQuiet(history),
+      ...checkKept(history),
+      ...checkNoticed(history),
+      ...checkCalls(history),
+    ],
     figures,
   };
 }
@@ -39,7 +58,12 @@ function checkQuiet({ quiet, writes }: History): Violation[] {
 /** Only what must not be lost has no TTL. */
 function checkKept({ kept }: History): Violation[] {
   return kept.flatMap(({ key, ttlMs }): Violation[] => {
-    const lives = /^wf:[^:]*:(hw:|gen$|ck:|dead$)/.test(key);
+    const lives = /^wf:[^:]*:(hw:|gen$|ck:|dead$|shard:)/.test(key);
     return lives || ttlMs >= 0 || ttlMs === -2 ? [] : [{ invariant: 'I10', text: `${key} has no TTL` }];
   });
+}
+
+/** What was put back serves until somebody notices. */
+function checkNoticed({ unnoticed }: History): Violation[] {
+  return unnoticed.map(({ what, tick }) => ({ invariant: 'failover', text: `${what} at ${tick}, and nobody noticed` }));
 }

@@ -61,13 +61,22 @@ export interface StoreCall {
   readonly ms: number;
 }
 
-/** Takes away what the store had, or makes it old: one record, the watermarks, or everything. */
-export type Taken = { readonly record: string } | 'watermarks' | 'everything';
+/**
+ * Takes away what the store had, or makes it old: one record, the watermarks, or everything. `acknowledged`: a failover
+ * may have put back what there was before, until it was noticed and everything was made old.
+ */
+export type Taken = { readonly record: string } | 'watermarks' | 'everything' | 'acknowledged';
 
 export interface Loss {
   readonly taken: Taken;
   readonly begun: number;
   readonly ended: number;
+}
+
+/** A failover that no process has noticed. */
+export interface Unnoticed {
+  readonly what: string;
+  readonly tick: number;
 }
 
 /** What is cached once all is quiet. */
@@ -91,6 +100,7 @@ export interface History {
   readonly failed: readonly Failed[];
   readonly calls: readonly StoreCall[];
   readonly losses: readonly Loss[];
+  readonly unnoticed: readonly Unnoticed[];
   readonly quiet: readonly Quiet[];
   readonly kept: readonly Kept[];
 }
@@ -104,20 +114,29 @@ export function createRecorder() {
     failed: [] as Failed[],
     calls: [] as StoreCall[],
     losses: [] as Loss[],
+    unnoticed: [] as Unnoticed[],
     quiet: [] as Quiet[],
     kept: [] as Kept[],
   };
+
+  /** Notes a loss that lasts until what it returns is called. */
+  function lose(taken: Taken, begun = ++ticks): () => void {
+    const loss = { taken, begun, ended: Number.POSITIVE_INFINITY };
+    history.losses.push(loss);
+    return () => {
+      loss.ended = ++ticks;
+    };
+  }
+
   return {
     history,
+    /** What processes said of failovers: when everything had been made old, for which shards. */
+    noticed: [] as { readonly tick: number; readonly shards: readonly string[] }[],
     tick: () => ++ticks,
+    lose,
     /** Notes a loss from before it is asked for until it was answered. */
-    async losing<T>(taken: Taken | undefined, work: () => Promise<T>): Promise<T> {
-      const begun = ++ticks;
-      try {
-        return await work();
-      } finally {
-        if (taken !== undefined) history.losses.push({ taken, begun, ended: ++ticks });
-      }
+    losing<T>(taken: Taken | undefined, work: () => Promise<T>): Promise<T> {
+      return work().finally(taken === undefined ? undefined : lose(taken));
     },
   };
 }

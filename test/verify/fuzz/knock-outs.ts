@@ -56,6 +56,20 @@ export const KNOCK_OUTS: Readonly<Record<string, KnockOut>> = {
       },
     }),
   },
+  /** Nothing is made old: needed where a failover has put back what was there before. */
+  failover: {
+    wrap: (store) => ({ ...store, bump: async () => '' }),
+    schedule: {
+      keys: 64,
+      onChange: 'refresh-cached',
+      ttlMs: 1000,
+      writePauseMs: 12,
+      slowLoads: 0,
+      failingLoads: 0,
+      slowCalls: 0,
+      faults: [300, 700, 1100].map((atMs) => ({ atMs, fault: { kind: 'promote', heldMs: 200, stopMs: 0 } })),
+    },
+  },
   /** What is cached stays. */
   invalidation: { wrap: (store) => ({ ...store, invalidate: async () => 'dropped' }) },
 };

@@ -45,6 +45,7 @@ export function createNaive(
       await Promise.all(work);
     },
     die: async () => undefined,
+    noticesFailovers: false,
     bump: async () => undefined,
     async close() {
       for (const client of clients) client.disconnect();

@@ -6,7 +6,8 @@ import type { Recorder, StoreCall } from './history.ts';
 
 type Asked = Pick<StoreCall, 'call' | 'key'> & Partial<Pick<StoreCall, 'token' | 'version' | 'identity' | 'ms'>>;
 
-export function recorded(store: Store, { history, tick }: Recorder): Store {
+/** @param generationMs for so long after a bump a process may go by what it read before */
+export function recorded(store: Store, { history, tick, lose }: Recorder, generationMs: number): Store {
   async function note<T>(asked: Asked, work: () => Promise<T>, reply: (got: T) => string): Promise<T> {
     const begun = tick();
     const begunMs = performance.now();
@@ -62,6 +63,13 @@ export function recorded(store: Store, { history, tick }: Recorder): Store {
         () => store.invalidate(key, request),
         (reply) => reply,
       );
+    },
+    async bump(key, field, seen) {
+      // Without a reply it may still be done.
+      const end = lose('everything');
+      const made = await store.bump(key, field, seen);
+      setTimeout(end, generationMs);
+      return made;
     },
     drop(key) {
       return note(

@@ -9,7 +9,7 @@ import { createRecorder, type Quiet, type Recorder } from './history.ts';
 import type { KnockOut } from './knock-outs.ts';
 import { createNaive, type NaiveKind } from './naive.ts';
 import { createRandom, type Random } from './random.ts';
-import { type Schedule, takenBy } from './schedule.ts';
+import { type Promote, type Schedule, takenBy } from './schedule.ts';
 import { createFuzzSource, type FuzzSource, type Page, type Range } from './source.ts';
 import type { Stage } from './stage.ts';
 import type { Subject } from './subject.ts';
@@ -29,6 +29,8 @@ export interface Outcome extends Verdict {
 }
 
 const QUIET_MS = 15_000;
+/** Long after connections are made anew. */
+const NOTICED_MS = 5000;
 const PAUSE_MS = 20;
 /** Few, so that no load takes longer than its lease. */
 const ASKERS = 4;
@@ -125,17 +127,36 @@ function writers({ schedule, database, random, isOver }: Scene): Promise<void>[]
   });
 }
 
-async function misfortune({ schedule, stage, app, recorder, database, subject }: Scene): Promise<void> {
+async function misfortune(scene: Scene): Promise<void> {
+  const { schedule, stage, app, recorder, database, subject } = scene;
   const begun = performance.now();
   for (const { atMs, fault } of schedule.faults) {
     await sleep(Math.max(0, begun + atMs - performance.now()));
     await recorder.losing(takenBy(fault), async () => {
-      if (fault.kind === 'die') await subject.die(fault.process);
+      if (fault.kind === 'promote') await failover(scene, fault);
+      else if (fault.kind === 'die') await subject.die(fault.process);
       else if (fault.kind === 'split') database.split(fault.family);
       else if (fault.kind === 'bump') await subject.bump(fault.what).catch(() => undefined);
       else await stage.inject(fault, app);
     });
   }
+}
+
+/** Until it was noticed, and T after that, anything may be as old as the replica was. */
+async function failover({ schedule, stage, recorder, subject }: Scene, fault: Promote): Promise<void> {
+  const { begun, downAt, concerns } = await stage.promote(fault, recorder.tick);
+  const end = recorder.lose('acknowledged', begun);
+  const isNoticed = () => recorder.noticed.some(({ tick, shards }) => tick > downAt && shards.some(concerns));
+  const deadline = performance.now() + NOTICED_MS;
+  while (subject.noticesFailovers && !isNoticed()) {
+    if (performance.now() > deadline) {
+      recorder.history.unnoticed.push({ what: `a replica was promoted (${JSON.stringify(fault)})`, tick: begun });
+      break;
+    }
+    await sleep(1);
+  }
+  if (subject.noticesFailovers) await sleep(schedule.generationMs);
+  end();
 }
 
 /** The host of a change feed: it delivers pages again until they were handled, and now and then again after that. */

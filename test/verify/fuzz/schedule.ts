@@ -15,6 +15,11 @@ export type Fault =
   | { readonly kind: 'cut' }
   /** SIGKILL, and an empty server some time later. */
   | { readonly kind: 'kill'; readonly ms: number }
+  /**
+   * A replica takes the place of the primary, which is killed. For `heldMs` before that, the primary alone has what it
+   * acknowledges; for `stopMs`, in the midst of it, it answers nobody.
+   */
+  | { readonly kind: 'promote'; readonly heldMs: number; readonly stopMs: number }
   /** SIGSTOP for a while. */
   | { readonly kind: 'stop'; readonly ms: number }
   /** Redis evicts by itself: no memory for a while. */
@@ -28,8 +33,9 @@ export type Fault =
   | { readonly kind: 'split'; readonly family: number };
 
 export type FaultKind = Fault['kind'];
+export type Promote = Extract<Fault, { kind: 'promote' }>;
 
-/** What a fault takes away; undefined: nothing that was acknowledged. */
+/** What a fault takes away while it lasts; undefined: nothing that was acknowledged. Bumps are noted where they are made. */
 export function takenBy(fault: Fault): Taken | undefined {
   switch (fault.kind) {
     case 'evict':
@@ -41,12 +47,13 @@ export function takenBy(fault: Fault): Taken | undefined {
     case 'stop':
     case 'script-flush':
     case 'die':
+    case 'bump':
+    case 'promote':
       return undefined;
     case 'lose-generations':
     case 'flush':
     case 'kill':
     case 'squeeze':
-    case 'bump':
     case 'split':
       return 'everything';
   }
@@ -84,7 +91,7 @@ export interface Schedule {
   readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
 }
 
-/** Faults that take nothing away that was acknowledged, or everything at once: the promise holds through all of them. */
+/** The promise holds through all of them, but for `promote`: there from when it has been noticed on. */
 const FAULTS: readonly (readonly [weight: number, kind: FaultKind])[] = [
   [12, 'evict'],
   [3, 'lose-watermarks'],
@@ -93,6 +100,7 @@ const FAULTS: readonly (readonly [weight: number, kind: FaultKind])[] = [
   [2, 'pause'],
   [2, 'cut'],
   [1, 'kill'],
+  [2, 'promote'],
   [1, 'stop'],
   [2, 'squeeze'],
   [1, 'script-flush'],
@@ -166,6 +174,8 @@ function planFault(
       return { kind, ms: random.pick([10, 50, 200]), writesOnly: random.chance(0.5) };
     case 'kill':
       return { kind, ms: random.pick([0, 100]) };
+    case 'promote':
+      return { kind, heldMs: random.pick([0, 50, 200]), stopMs: random.pick([0, 0, 100]) };
     case 'stop':
       return { kind, ms: random.pick([20, 100, 400]) };
     case 'squeeze':

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { redisKeys } from '../../../src/core/key.ts';
 import { type RedisServer, startRedis } from '../../support/redis-server.ts';
 import type { Kept } from './history.ts';
-import type { Fault } from './schedule.ts';
+import type { Fault, Promote } from './schedule.ts';
 import { ENTITY } from './warmfeed.ts';
 
 export interface Stage {
@@ -13,25 +13,94 @@ export interface Stage {
   readonly clustering: 'NoCluster' | 'OSSCluster';
   /** As new. */
   reset(): Promise<void>;
-  /** @returns what it took away; undefined: nothing that was acknowledged */
   inject(fault: Fault, app: string): Promise<void>;
+  promote(fault: Promote, tick: () => number): Promise<Promoted>;
   /** The keys of an app with their TTLs. */
   kept(app: string): Promise<readonly Kept[]>;
   end(): Promise<void>;
 }
 
+/** A replica that has taken the place of its primary. */
+export interface Promoted {
+  /** From which tick on what was acknowledged may be gone. */
+  readonly begun: number;
+  /** By which tick the primary was gone, and its replica not promoted yet. */
+  readonly downAt: number;
+  /** Whether a mark lies there now. */
+  readonly concerns: (shard: string) => boolean;
+}
+
+/** A replica is sent what there is at once. */
+const ARGS = ['--repl-diskless-sync-delay', '0'];
+
 export async function startSingleStage(): Promise<Stage> {
-  const server = await startRedis();
-  const admin = new Redis(server.url, { retryStrategy: () => 10, maxRetriesPerRequest: null });
-  admin.on('error', () => undefined);
+  let server = await startRedis({ args: ARGS });
+  const { url, port } = server;
+  const admin = clientOf(port);
+
+  async function injectInto(fault: Fault, app: string): Promise<void> {
+    const keys = redisKeys(app);
+    switch (fault.kind) {
+      case 'evict':
+        return void (await admin.del(keys.record(ENTITY, [`k${fault.key}`])));
+      case 'lose-watermarks':
+        return lose(admin, `wf:${app}:hw:*`);
+      case 'lose-generations':
+        return void (await admin.del(keys.generations));
+      case 'flush':
+        return void (await admin.flushall());
+      case 'pause':
+        await admin.call('CLIENT', 'PAUSE', fault.ms, fault.writesOnly ? 'WRITE' : 'ALL');
+        return sleep(fault.ms);
+      case 'cut':
+        return void (await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'));
+      case 'kill':
+        await server.kill();
+        await sleep(fault.ms);
+        server = await startRedis({ port, args: ARGS });
+        return;
+      case 'stop':
+        return stopFor(server, fault.ms);
+      case 'squeeze':
+        return squeeze(admin, fault.ms);
+      case 'script-flush':
+        return void (await admin.script('FLUSH'));
+      case 'die':
+      case 'bump':
+      case 'split':
+      case 'promote':
+        return;
+    }
+  }
+
+  /** It takes over the port, as a name would lead to it. */
+  async function promote({ heldMs, stopMs }: Promote, tick: () => number): Promise<Promoted> {
+    const replica = await startRedis({ args: [...ARGS, '--replicaof', '127.0.0.1', String(port)] });
+    const other = clientOf(replica.port);
+    await until(async () => (await other.info('replication')).includes('master_link_status:up'));
+    if (heldMs > 0) await unlink(admin, replica);
+    const begun = tick();
+    await sleep(heldMs);
+    await stopFor(server, stopMs);
+    await server.kill();
+    const downAt = tick();
+    if (heldMs > 0) signal(replica, 'SIGCONT');
+    await other.call('REPLICAOF', 'NO', 'ONE');
+    await other.config('SET', 'port', port);
+    other.disconnect();
+    server = replica;
+    return { begun, downAt, concerns: () => true };
+  }
+
   return {
-    url: server.url,
+    url,
     clustering: 'NoCluster',
     async reset() {
       await admin.config('SET', 'maxmemory', '0');
       await admin.flushall();
     },
-    inject: (fault, app) => injectInto(server, admin, fault, app),
+    inject: injectInto,
+    promote,
     kept: (app) => keptOf(admin, app),
     async end() {
       admin.disconnect();
@@ -40,45 +109,32 @@ export async function startSingleStage(): Promise<Stage> {
   };
 }
 
-async function injectInto(server: RedisServer, admin: Redis, fault: Fault, app: string): Promise<void> {
-  const keys = redisKeys(app);
-  switch (fault.kind) {
-    case 'evict':
-      return void (await admin.del(keys.record(ENTITY, [`k${fault.key}`])));
-    case 'lose-watermarks':
-      return lose(admin, `wf:${app}:hw:*`);
-    case 'lose-generations':
-      return void (await admin.del(keys.generations));
-    case 'flush':
-      return void (await admin.flushall());
-    case 'pause':
-      await admin.call('CLIENT', 'PAUSE', fault.ms, fault.writesOnly ? 'WRITE' : 'ALL');
-      return sleep(fault.ms);
-    case 'cut':
-      return void (await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'));
-    case 'kill':
-      await server.kill();
-      await sleep(fault.ms);
-      return server.start();
-    case 'stop':
-      return stopFor(server, fault.ms);
-    case 'squeeze':
-      return squeeze(admin, fault.ms);
-    case 'script-flush':
-      return void (await admin.script('FLUSH'));
-    case 'die':
-    case 'bump':
-    case 'split':
-      return;
-  }
+function clientOf(port: number): Redis {
+  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 10, maxRetriesPerRequest: null });
+  client.on('error', () => undefined);
+  return client;
+}
+
+/** What is acknowledged from now on, the primary has alone: its replica is in no state to come back. */
+async function unlink(primary: Redis, replica: RedisServer): Promise<void> {
+  signal(replica, 'SIGSTOP');
+  await primary.call('CLIENT', 'KILL', 'TYPE', 'replica');
+}
+
+function signal(server: RedisServer, name: 'SIGSTOP' | 'SIGCONT'): void {
+  const pid = server.pid();
+  if (pid !== undefined) process.kill(pid, name);
+}
+
+async function until(is: () => Promise<boolean>): Promise<void> {
+  while (!(await is())) await sleep(5);
 }
 
 async function stopFor(server: RedisServer, ms: number): Promise<void> {
-  const pid = server.pid();
-  if (pid === undefined) return;
-  process.kill(pid, 'SIGSTOP');
+  if (ms === 0) return;
+  signal(server, 'SIGSTOP');
   await sleep(ms);
-  process.kill(pid, 'SIGCONT');
+  signal(server, 'SIGCONT');
 }
 
 /** Redis evicts what has a TTL, least recently used first, while there is more than it may keep. */

@@ -2,17 +2,21 @@
 
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lookForFailovers } from '../../../src/compose/failover-looks.ts';
+import { every } from '../../../src/compose/runtime.ts';
 import { hash64 } from '../../../src/core/bytes.ts';
 import type { Entity } from '../../../src/core/entity.ts';
 import { WarmfeedError } from '../../../src/core/errors.ts';
 import { redisKeys } from '../../../src/core/key.ts';
-import type { Clock, Store } from '../../../src/core/ports.ts';
-import { createGenerations } from '../../../src/core/protocol/generations.ts';
+import type { CacheEvent, Clock, Store } from '../../../src/core/ports.ts';
+import { createGenerations, type Generations } from '../../../src/core/protocol/generations.ts';
 import { NO_DIRECTIVES } from '../../../src/core/read/policy.ts';
 import { createReader, type ReadAnswer } from '../../../src/core/read/read.ts';
 import { asOfOf } from '../../../src/core/record.ts';
+import { createFailoverWatch } from '../../../src/core/sync/failover-watch.ts';
 import { createSync } from '../../../src/core/sync/sync.ts';
-import { createRedisConnection } from '../../../src/redis/connection.ts';
+import { createRedisConnection, type RedisConnection } from '../../../src/redis/connection.ts';
+import { createShards } from '../../../src/redis/shards.ts';
 import { createRedisStore } from '../../../src/redis/store.ts';
 import type { Recorder } from './history.ts';
 import type { Random } from './random.ts';
@@ -22,6 +26,8 @@ import type { FuzzSource } from './source.ts';
 import type { Place, Served, Subject } from './subject.ts';
 
 export const ENTITY = 'item';
+/** When nothing was connected to, as WARMFEED_FAILOVER_WATCH. */
+const WATCH_MS = 300;
 const DEAD = new WarmfeedError('STORE_UNAVAILABLE', 'this process is dead', { retryable: true });
 
 export interface WarmfeedOptions {
@@ -44,6 +50,7 @@ export function createWarmfeed(options: WarmfeedOptions): Subject {
   const at = (process: number) => processes[process % processes.length] as Process;
 
   return {
+    noticesFailovers: true,
     async read(process, key, { floor, reload = false }) {
       const { reader, entity } = at(process);
       const partition = database.rangeOf(key).partition.id;
@@ -92,6 +99,7 @@ function createProcess(options: WarmfeedOptions, index: number, nth: number) {
   const store = recorded(
     mortal(knockOut(index % 2 === 1 && schedule.slowCalls > 0 ? slow(real, random, schedule) : real), life),
     recorder,
+    schedule.generationMs,
   );
   const entity = createEntity(schedule, database);
   const keys = redisKeys(place.app);
@@ -102,6 +110,7 @@ function createProcess(options: WarmfeedOptions, index: number, nth: number) {
     entities: [entity],
     ttlMs: schedule.generationMs,
   });
+  const watched = watch(options, connection, generations);
   const { leaseMs, fenceMs, waitMs, provisionalMs } = schedule;
   let tokens = 0;
   const deps = {
@@ -118,7 +127,7 @@ function createProcess(options: WarmfeedOptions, index: number, nth: number) {
     options: { leaseMs, fenceMs, waitMs, provisionalMs, jitter: 0.1 },
   };
   const reader = createReader({ ...deps, reloads: (work) => work(AbortSignal.timeout(10_000)) });
-  const sync = createSync({ ...deps, source: database.source, entities: [entity] });
+  const sync = createSync({ ...deps, observe: watched.observe, source: database.source, entities: [entity] });
   return {
     entity,
     generations,
@@ -127,12 +136,33 @@ function createProcess(options: WarmfeedOptions, index: number, nth: number) {
     /** What it has sent may still be done. */
     async kill() {
       life.isOver = true;
+      watched.end();
       connection.client.disconnect();
       await connection.close();
     },
     async close() {
       await reader.drain();
+      watched.end();
       await connection.close();
+    },
+  };
+}
+
+/** As `compose/failovers.ts` has it; the timer is not the host's. */
+function watch({ place, recorder }: WarmfeedOptions, connection: RedisConnection, generations: Generations) {
+  const shards = createShards(connection, { name: redisKeys(place.app).shard, isProxied: false });
+  const observe = (event: CacheEvent) => {
+    if (event.kind === 'failover') recorder.noticed.push({ tick: recorder.tick(), shards: event.shards });
+  };
+  const failovers = createFailoverWatch({ shards, generations, observe });
+  const stopping = new AbortController();
+  const applied = lookForFailovers(failovers, connection, stopping.signal);
+  const endTimer = every(WATCH_MS, () => failovers.check().catch(() => undefined));
+  return {
+    observe: applied,
+    end() {
+      stopping.abort();
+      endTimer();
     },
   };
 }
