@@ -216,10 +216,7 @@ describe('a failover in a cluster', () => {
     for (const id of ids) await hitOf(stack, id, 2);
     await victim.server.kill();
     process.kill(replica.server.pid() ?? 0, 'SIGCONT');
-    await until(async () => {
-      await replica.admin.call('CLUSTER', 'FAILOVER', 'TAKEOVER').catch(() => undefined);
-      return (await replica.admin.info('replication')).includes('role:master') ? true : undefined;
-    });
+    await cluster.takeOver(replica);
     const [first = 'c0'] = mine;
     expect((await replica.admin.getBuffer(keyOf(first)))?.toString()).toContain('"n":1');
     await expectMended(stack, first, 2);

@@ -118,10 +118,24 @@ export async function startRedisCluster(options: RedisClusterOptions = {}) {
     },
     async replicaOf(primary: ClusterNode): Promise<ClusterNode> {
       for (const node of alive()) {
-        if (new RegExp(`^${node.id} .*\\bslave ${primary.id} `, 'm').test((await linesOf(node)).join('\n')))
+        if (new RegExp(`^${node.id} .*\\bslave\\S* ${primary.id} `, 'm').test((await linesOf(node)).join('\n')))
           return node;
       }
       throw new Error('it has no replica');
+    },
+    async primaries(): Promise<ClusterNode[]> {
+      const running = alive();
+      const texts = await Promise.all(running.map(infoOf));
+      return running.filter((_, i) => /^role:master/m.test(texts[i] ?? ''));
+    },
+    slotsOf,
+    /** It takes the place of its primary, which is gone, without asking anybody. */
+    async takeOver(replica: ClusterNode): Promise<void> {
+      await every([replica], async (node) => {
+        if (/^role:master/m.test(await infoOf(node))) return true;
+        await node.admin.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
+        return false;
+      });
     },
     /** Its replica takes over in good order. */
     async failover(replica: ClusterNode): Promise<void> {
@@ -149,7 +163,8 @@ export async function startRedisCluster(options: RedisClusterOptions = {}) {
     /** These, or some of those that are there. Returns how many there were. */
     async moveKeys(slot: number, from: ClusterNode, to: ClusterNode, some?: readonly string[]): Promise<number> {
       const keys = some ?? ((await from.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[]);
-      if (keys.length > 0) await from.admin.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5000, 'KEYS', ...keys);
+      if (keys.length > 0)
+        await from.admin.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5000, 'REPLACE', 'KEYS', ...keys);
       return keys.length;
     },
     async endMigration(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
@@ -180,19 +195,21 @@ function infoOf({ admin }: ClusterNode): Promise<string> {
 async function ownerOf(nodes: readonly ClusterNode[], slot: number | undefined, key: string | number) {
   const wanted = slot ?? Number(await nodes[0]?.admin.call('CLUSTER', 'KEYSLOT', key));
   for (const node of nodes) {
-    const [own] = (await linesOf(node)).filter((line) => line.includes('myself'));
-    const ranges =
-      own
-        ?.split(' ')
-        .slice(8)
-        .filter((range) => !range.startsWith('[')) ?? [];
-    const isOwner = ranges.some((range) => {
-      const [from = -1, to = from] = range.split('-').map(Number);
-      return from <= wanted && wanted <= to;
-    });
-    if (isOwner && /\bmaster\b/.test(own ?? '')) return node;
+    if ((await slotsOf(node)).some(([from, to]) => from <= wanted && wanted <= to)) return node;
   }
   throw new Error(`nobody has slot ${wanted}`);
+}
+
+/** Ranges, both ends included; a replica has none. */
+async function slotsOf(node: ClusterNode): Promise<(readonly [from: number, to: number])[]> {
+  const own = (await linesOf(node)).find((line) => line.includes('myself,master'));
+  const ranges = own?.split(' ').slice(8) ?? [];
+  return ranges
+    .filter((range) => !range.startsWith('['))
+    .map((range) => {
+      const [from = -1, to = from] = range.split('-').map(Number);
+      return [from, to] as const;
+    });
 }
 
 async function every(nodes: readonly ClusterNode[], is: (node: ClusterNode) => Promise<boolean>): Promise<void> {

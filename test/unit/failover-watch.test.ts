@@ -137,6 +137,45 @@ describe('the watch for failovers', () => {
     expect([world.bumps, a.data().marked]).toEqual([1, 'restarted']);
   });
 
+  it('promoted between the first heartbeat after it was emptied and its mark', async () => {
+    const a = server('a', 'one');
+    const world = setUp(a);
+    const watch = world.process();
+    await watch.check();
+    a.restore(EMPTY);
+    await watch.check();
+    a.id = 'promoted';
+    a.restore({ marked: undefined, beats: 1 });
+    await watch.check();
+    expect(world.events).toEqual([{ kind: 'failover', shards: ['a'], by: 'id' }]);
+  });
+
+  it('a promoted server whose mark has moved to another shard: an unmarked one that nobody has seen', async () => {
+    const [a, b] = [server('a', 'one'), server('b', 'two')];
+    const world = setUp(a, b);
+    const watch = world.process();
+    await watch.check();
+    // The slot of its mark is the other's; a slot that it has kept is looked at in its place.
+    world.servers.splice(0, 1, server('c', 'one'));
+    await watch.check();
+    expect(world.bumps).toBe(0);
+    world.servers.splice(0, 1, server('d', 'promoted'));
+    await watch.check();
+    expect(world.events).toEqual([{ kind: 'failover', shards: ['d'], by: 'id' }]);
+    await watch.check();
+    await world.process().check();
+    expect(world.bumps).toBe(1);
+  });
+
+  it('likewise for a process that was not there before, as other shards are marked', async () => {
+    const world = setUp(server('a', 'one'), server('b', 'two'));
+    await world.process().check();
+    world.servers.splice(0, 1, server('d', 'promoted'));
+    await world.process().check();
+    await world.process().check();
+    expect(world.events).toEqual([{ kind: 'failover', shards: ['d'], by: 'id' }]);
+  });
+
   it('ids that come and go are several servers behind one address: not believed, heartbeats go on to count', async () => {
     const a = server('a', 'one');
     const world = setUp(a);

@@ -20,7 +20,7 @@ Searches for a way to break what docs/consistency.md promises; a quarter of an h
   --long        until ${number(MANY)} reads after a completed invalidation were checked
   --only a,b    of model, fuzz, naive, broken
   --break RULE  breaks a rule under the fuzz, which must fail then: ${Object.keys(KNOCK_OUTS).join(', ')}
-  --seed N      only the schedule N of the fuzz, again and again
+  --seed N      only the schedule N of the fuzz, again and again, on the server or the cluster that it needs
   --json FILE   also writes the table there
   --help        this`;
 

@@ -71,7 +71,9 @@ export function createFailoverWatch({ shards, generations, observe }: FailoverWa
   async function once(): Promise<void> {
     const looks = await shards.look();
     const found = looks.flatMap((look) => (look.status === 'fulfilled' ? [look.value] : []));
-    for (const shard of found) judge(shard);
+    const others = new Set(Array.from(known.values(), ({ ids }) => [...ids]).flat());
+    const isFirst = others.size === 0 && found.every(({ marked }) => marked === undefined);
+    for (const shard of found) judge(shard, isFirst ? undefined : others);
     const suspects = Array.from(known).filter(([, { suspicion }]) => suspicion !== undefined);
     if (suspects.length > 0) {
       await generations.bumpSources();
@@ -91,7 +93,8 @@ export function createFailoverWatch({ shards, generations, observe }: FailoverWa
     if (id !== undefined && id !== marked && known.get(name)?.isIdTrue) await shards.mark(name, id);
   }
 
-  function judge(shard: Shard): void {
+  /** @param others the ids that were known before the look; undefined: nobody has looked yet */
+  function judge(shard: Shard, others: ReadonlySet<string> | undefined): void {
     const { name, id, marked, beats } = shard;
     const memory = known.get(name) ?? newcomer(shard);
     known.set(name, memory);
@@ -104,7 +107,10 @@ export function createFailoverWatch({ shards, generations, observe }: FailoverWa
     }
     const wasEmptied = marked === undefined && id !== undefined && id === memory.id;
     if (isBack && !wasEmptied) memory.suspicion ??= 'heartbeat';
-    if (memory.isIdTrue && id !== undefined && marked !== undefined && marked !== id) memory.suspicion = 'id';
+    // Slots move, and a mark with them; and one that was emptied has none. A stranger then may be a replica of one we knew.
+    const isStranger = marked === undefined && id !== undefined && others?.has(id) === false;
+    const isAnother = marked !== undefined && marked !== id;
+    if (memory.isIdTrue && id !== undefined && (isAnother || isStranger)) memory.suspicion = 'id';
     if (id !== undefined) memory.ids.add(id);
     memory.id = id;
     memory.beats = beats;

@@ -5,13 +5,15 @@ import type { VerifyRow } from '../row.ts';
 import { KNOCK_OUTS } from './knock-outs.ts';
 import type { NaiveKind } from './naive.ts';
 import { type Outcome, type RunOptions, runSchedule } from './run.ts';
-import { planSchedule } from './schedule.ts';
-import { type Stage, startSingleStage } from './stage.ts';
+import { planSchedule, type StageKind, stageOf } from './schedule.ts';
+import { createStages, type Stages } from './stages.ts';
 
 export interface CampaignOptions extends RunOptions {
   /** Of the first schedule; those that follow count up, unless it is to be replayed. */
   readonly seed: number;
   readonly isReplay?: boolean;
+  /** Passes over schedules of others. */
+  readonly stage?: StageKind;
   /** When it is enough. */
   readonly budgetMs: number;
   /** Goes on until so many reads after a completed invalidation were checked. */
@@ -42,28 +44,36 @@ const MOST_FAILURES = 5;
 const SHOWN = 5;
 
 export async function campaign(options: CampaignOptions): Promise<Totals> {
-  const { seed, isReplay = false, budgetMs, leastChecked = 0, untilFound = false, onProgress } = options;
+  const { budgetMs, leastChecked = 0, untilFound = false, onProgress } = options;
   const totals = noTotals();
   const most = untilFound ? 1 : MOST_FAILURES;
   const end = performance.now() + budgetMs;
-  const stage = await startSingleStage();
+  const seeds = seedsOf(options);
+  const stages = createStages();
   try {
     while (totals.failures.length < most && (performance.now() < end || totals.afterInvalidation < leastChecked)) {
-      await runOne(totals, isReplay ? seed : seed + totals.schedules, stage, options);
+      await runOne(totals, seeds.next().value, stages, options);
       onProgress(`${said(totals.schedules, 'schedule')}, ${number(totals.afterInvalidation)} reads checked`);
     }
   } finally {
-    await stage.end();
+    await stages.endAll();
   }
   return totals;
 }
 
-async function runOne(totals: Totals, seed: number, stage: Stage, options: RunOptions): Promise<void> {
+function* seedsOf({ seed, isReplay = false, stage }: CampaignOptions): Generator<number, never> {
+  for (let next = seed; ; next += isReplay ? 0 : 1) {
+    if (isReplay || stage === undefined || stageOf(next) === stage) yield next;
+  }
+}
+
+async function runOne(totals: Totals, seed: number, stages: Stages, options: RunOptions): Promise<void> {
   totals.schedules++;
+  const schedule = planSchedule(seed);
   try {
     const { violations, figures, faults, loads } = await runSchedule(
-      { ...planSchedule(seed), ...options.knockOut?.schedule },
-      stage,
+      { ...schedule, ...options.knockOut?.schedule },
+      await stages.get(schedule.stage),
       options,
     );
     add(totals, { ...figures, faults, loads });
@@ -72,6 +82,8 @@ async function runOne(totals: Totals, seed: number, stage: Stage, options: RunOp
     totals.failures.push([`seed ${seed}, ${said(violations.length, 'violation')}`, ...lines].join('\n  '));
   } catch (error) {
     totals.failures.push(`seed ${seed}: ${messageOf(error)}`);
+    // Who knows in what state it is.
+    await stages.end(schedule.stage);
   }
 }
 
@@ -100,7 +112,7 @@ export async function fuzz(options: CampaignOptions): Promise<readonly VerifyRow
   const bound = stale === 0 && checked > 0 ? ` (95 %: fewer than ${(3 / checked).toExponential(1)})` : '';
   return [
     {
-      what: 'fuzz on a real Redis',
+      what: 'fuzz on a real Redis, and on a cluster',
       figures:
         `${said(schedules, 'schedule')} from seed ${options.seed}, ${said(faults, 'fault')}, ${said(reads, 'read')} ` +
         `(${number(hits)} hits), ${said(loads, 'load')}, ${said(invalidations, 'change')} handled`,
@@ -122,7 +134,12 @@ const NAIVE: readonly NaiveKind[] = ['delete', 'set'];
 export async function fuzzNaive(options: Omit<CampaignOptions, keyof RunOptions | 'untilFound'>): Promise<VerifyRow[]> {
   const rows: VerifyRow[] = [];
   for (const naive of NAIVE) {
-    const { schedules, stale, afterInvalidation } = await campaign({ ...options, naive, untilFound: true });
+    const { schedules, stale, afterInvalidation } = await campaign({
+      ...options,
+      stage: 'single',
+      naive,
+      untilFound: true,
+    });
     const figures = `${number(stale)} of ${number(afterInvalidation)} reads stale, in ${said(schedules, 'schedule')}`;
     const failures = stale > 0 ? [] : ['not one stale read was found'];
     rows.push({ what: `naive cache-aside that ${naive}s: caught`, figures, checked: afterInvalidation, failures });
@@ -135,7 +152,12 @@ export async function fuzzBroken(options: Omit<CampaignOptions, keyof RunOptions
   const found: string[] = [];
   const failures: string[] = [];
   for (const [rule, knockOut] of Object.entries(KNOCK_OUTS)) {
-    const { schedules, failures: violations } = await campaign({ ...options, knockOut, untilFound: true });
+    const { schedules, failures: violations } = await campaign({
+      ...options,
+      stage: 'single',
+      knockOut,
+      untilFound: true,
+    });
     if (violations.length > 0) found.push(`${rule} after ${said(schedules, 'schedule')}`);
     else failures.push(`${rule}: knocked out, and nothing was found in ${said(schedules, 'schedule')}`);
   }

@@ -67,7 +67,7 @@ export const KNOCK_OUTS: Readonly<Record<string, KnockOut>> = {
       slowLoads: 0,
       failingLoads: 0,
       slowCalls: 0,
-      faults: [300, 700, 1100].map((atMs) => ({ atMs, fault: { kind: 'promote', heldMs: 200, stopMs: 0 } })),
+      faults: [300, 700, 1100].map((atMs) => ({ atMs, fault: { kind: 'promote', node: 0, heldMs: 200, stopMs: 0 } })),
     },
   },
   /** What is cached stays. */

@@ -78,6 +78,7 @@ export async function runSchedule(schedule: Schedule, stage: Stage, options: Run
   try {
     const follower = follow(scene);
     await Promise.all([...readers(scene), ...writers(scene), misfortune(scene)]);
+    await stage.settled();
     database.state.isCalm = true;
     await follower.finish();
     // A naive cache has no rule that would make it right in the end.
@@ -128,10 +129,12 @@ function writers({ schedule, database, random, isOver }: Scene): Promise<void>[]
 }
 
 async function misfortune(scene: Scene): Promise<void> {
-  const { schedule, stage, app, recorder, database, subject } = scene;
+  const { schedule, stage, app, recorder, database, subject, isOver } = scene;
   const begun = performance.now();
   for (const { atMs, fault } of schedule.faults) {
     await sleep(Math.max(0, begun + atMs - performance.now()));
+    // Some take long, and what comes after the traffic is seen by nobody.
+    if (isOver()) return;
     await recorder.losing(takenBy(fault), async () => {
       if (fault.kind === 'promote') await failover(scene, fault);
       else if (fault.kind === 'die') await subject.die(fault.process);

@@ -3,6 +3,7 @@
 import type { Taken } from './history.ts';
 import { createRandom, type Random } from './random.ts';
 
+/** Nodes are numbered; in a cluster each is a primary. */
 export type Fault =
   /** One key is evicted. */
   | { readonly kind: 'evict'; readonly key: number }
@@ -10,21 +11,29 @@ export type Fault =
   | { readonly kind: 'lose-generations' }
   | { readonly kind: 'flush' }
   /** CLIENT PAUSE. */
-  | { readonly kind: 'pause'; readonly ms: number; readonly writesOnly: boolean }
+  | { readonly kind: 'pause'; readonly node: number; readonly ms: number; readonly writesOnly: boolean }
   /** CLIENT KILL: every connection. */
   | { readonly kind: 'cut' }
   /** SIGKILL, and an empty server some time later. */
-  | { readonly kind: 'kill'; readonly ms: number }
+  | { readonly kind: 'kill'; readonly node: number; readonly ms: number }
   /**
    * A replica takes the place of the primary, which is killed. For `heldMs` before that, the primary alone has what it
    * acknowledges; for `stopMs`, in the midst of it, it answers nobody.
    */
-  | { readonly kind: 'promote'; readonly heldMs: number; readonly stopMs: number }
+  | { readonly kind: 'promote'; readonly node: number; readonly heldMs: number; readonly stopMs: number }
   /** SIGSTOP for a while. */
-  | { readonly kind: 'stop'; readonly ms: number }
+  | { readonly kind: 'stop'; readonly node: number; readonly ms: number }
   /** Redis evicts by itself: no memory for a while. */
-  | { readonly kind: 'squeeze'; readonly ms: number }
+  | { readonly kind: 'squeeze'; readonly node: number; readonly ms: number }
   | { readonly kind: 'script-flush' }
+  /** The slot of an item, of a watermark, of the generations or of a shard's mark goes to another primary. */
+  | {
+      readonly kind: 'migrate';
+      readonly what: 'record' | 'watermark' | 'generations' | 'mark';
+      readonly key: number;
+      readonly node: number;
+      readonly pauseMs: number;
+    }
   /** A process ends, with whatever it was doing, and another begins. */
   | { readonly kind: 'die'; readonly process: number }
   /** Everything that is cached of the source, or of the entity, is made old. */
@@ -34,6 +43,9 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 export type Promote = Extract<Fault, { kind: 'promote' }>;
+export type Losing = Extract<Fault, { kind: 'evict' | 'lose-watermarks' | 'lose-generations' }>;
+export type Pause = Extract<Fault, { kind: 'pause' }>;
+export type Migrate = Extract<Fault, { kind: 'migrate' }>;
 
 /** What a fault takes away while it lasts; undefined: nothing that was acknowledged. Bumps are noted where they are made. */
 export function takenBy(fault: Fault): Taken | undefined {
@@ -46,6 +58,7 @@ export function takenBy(fault: Fault): Taken | undefined {
     case 'cut':
     case 'stop':
     case 'script-flush':
+    case 'migrate':
     case 'die':
     case 'bump':
     case 'promote':
@@ -59,8 +72,11 @@ export function takenBy(fault: Fault): Taken | undefined {
   }
 }
 
+export type StageKind = 'single' | 'cluster';
+
 export interface Schedule {
   readonly seed: number;
+  readonly stage: StageKind;
   /** How long there is traffic, ms. */
   readonly ms: number;
   readonly keys: number;
@@ -109,6 +125,10 @@ const FAULTS: readonly (readonly [weight: number, kind: FaultKind])[] = [
   [2, 'split'],
 ];
 
+const CLUSTER_FAULTS: typeof FAULTS = [...FAULTS, [8, 'migrate']];
+/** One in so many schedules. */
+const CLUSTERS = 4;
+
 const TRAFFIC_MS = 1500;
 
 export function planSchedule(seed: number): Schedule {
@@ -121,16 +141,23 @@ export function planSchedule(seed: number): Schedule {
   // Some are calm: what is evicted by nobody has more to be checked.
   const count = random.chance(0.2) ? 0 : random.between(3, isRough ? 20 : 6);
   const moments = Array.from({ length: count }, () => random.below(TRAFFIC_MS)).toSorted((a, b) => a - b);
+  const stage = stageOf(seed);
   return {
     seed,
+    stage,
     ms: TRAFFIC_MS,
     keys,
     families,
     processes,
     ...planTraffic(random, isRough),
     ...planTimes(random, isRough),
-    faults: moments.map((atMs) => ({ atMs, fault: planFault(random, { keys, families, processes }) })),
+    faults: moments.map((atMs) => ({ atMs, fault: planFault(random, { stage, keys, families, processes }) })),
   };
+}
+
+/** Which stage the schedule of a seed needs. */
+export function stageOf(seed: number): StageKind {
+  return createRandom(seed, 'stage').below(CLUSTERS) === 0 ? 'cluster' : 'single';
 }
 
 function planTraffic(random: Random, isRough: boolean) {
@@ -162,24 +189,29 @@ function planTimes(random: Random, isRough: boolean) {
 
 function planFault(
   random: Random,
-  { keys, families, processes }: Pick<Schedule, 'keys' | 'families' | 'processes'>,
+  { stage, keys, families, processes }: Pick<Schedule, 'stage' | 'keys' | 'families' | 'processes'>,
 ): Fault {
-  const weights = FAULTS.reduce((sum, [weight]) => sum + weight, 0);
-  let at = random.below(weights);
-  const [, kind = 'evict'] = FAULTS.find(([weight]) => (at -= weight) < 0) ?? [];
+  const kinds = stage === 'single' ? FAULTS : CLUSTER_FAULTS;
+  let at = random.below(kinds.reduce((sum, [weight]) => sum + weight, 0));
+  const [, kind = 'evict'] = kinds.find(([weight]) => (at -= weight) < 0) ?? [];
+  const node = random.below(6);
   switch (kind) {
     case 'evict':
       return { kind, key: random.below(keys) };
     case 'pause':
-      return { kind, ms: random.pick([10, 50, 200]), writesOnly: random.chance(0.5) };
+      return { kind, node, ms: random.pick([10, 50, 200]), writesOnly: random.chance(0.5) };
     case 'kill':
-      return { kind, ms: random.pick([0, 100]) };
+      return { kind, node, ms: random.pick([0, 100]) };
     case 'promote':
-      return { kind, heldMs: random.pick([0, 50, 200]), stopMs: random.pick([0, 0, 100]) };
+      return { kind, node, heldMs: random.pick([0, 50, 200]), stopMs: random.pick([0, 0, 100]) };
     case 'stop':
-      return { kind, ms: random.pick([20, 100, 400]) };
+      return { kind, node, ms: random.pick([20, 100, 400]) };
     case 'squeeze':
-      return { kind, ms: random.pick([50, 200]) };
+      return { kind, node, ms: random.pick([50, 200]) };
+    case 'migrate': {
+      const what = random.pick(['record', 'record', 'watermark', 'generations', 'mark'] as const);
+      return { kind, what, key: random.below(keys), node, pauseMs: random.pick([0, 10, 50]) };
+    }
     case 'die':
       return { kind, process: random.below(processes) };
     case 'bump':
