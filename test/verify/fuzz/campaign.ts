@@ -69,10 +69,13 @@ function* seedsOf({ seed, isReplay = false, stage }: CampaignOptions): Generator
 
 async function runOne(totals: Totals, seed: number, stages: Stages, options: RunOptions): Promise<void> {
   totals.schedules++;
-  const schedule = planSchedule(seed);
+  const planned = planSchedule(seed);
+  // A naive cache knows nothing of clusters.
+  const stage = options.naive === undefined ? planned.stage : 'single';
+  const schedule = { ...planned, stage, ...options.knockOut?.schedule };
   try {
     const { violations, figures, faults, loads } = await runSchedule(
-      { ...schedule, ...options.knockOut?.schedule },
+      schedule,
       await stages.get(schedule.stage),
       options,
     );
@@ -136,7 +139,6 @@ export async function fuzzNaive(options: Omit<CampaignOptions, keyof RunOptions 
   for (const naive of NAIVE) {
     const { schedules, stale, afterInvalidation } = await campaign({
       ...options,
-      stage: 'single',
       naive,
       untilFound: true,
     });
