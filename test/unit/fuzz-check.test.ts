@@ -10,6 +10,9 @@ const NOTHING: History = {
   applied: [],
   reads: [],
   failed: [],
+  loads: [],
+  unanswered: [],
+  times: { waitMs: 20, replicaLagMs: 60 },
   calls: [],
   losses: [],
   unnoticed: [],
@@ -27,7 +30,19 @@ function read(position: number | undefined, begun: number, more: Partial<ReadSee
 
 function call(name: StoreCall['call'], at: number, reply: string, more: Partial<StoreCall> = {}): StoreCall {
   const times = { begun: at, ended: at + 1, begunMs: at, endedMs: at + 1 };
-  return { call: name, key: KEY, ...times, reply, token: 't', version: undefined, identity: 'p', ms: 100, ...more };
+  const of = { process: 0, isForced: false };
+  return {
+    ...of,
+    call: name,
+    key: KEY,
+    ...times,
+    reply,
+    token: 't',
+    version: undefined,
+    identity: 'p',
+    ms: 100,
+    ...more,
+  };
 }
 
 const found = (history: Partial<History>) =>
@@ -101,7 +116,54 @@ describe('the check of a history finds', () => {
     const fill = call('fill', 9, 'stored', older);
     const late = (reply: string) => call('invalidate', 5, reply, { version: 1, identity: 'parent' });
     expect(found({ calls: [fence, late('dropped'), fill] })).toEqual([]);
-    expect(found({ calls: [fence, late('ignored'), fill] })).toEqual(['fence']);
+    expect(found({ calls: [fence, late('ignored'), fill] })).toEqual(['fence', 'I6']);
+  });
+
+  it('I6: an older change that is not ignored, and a newer one that is', () => {
+    const change = (at: number, reply: string, version: number) => call('invalidate', at, reply, { version });
+    const fill = call('fill', 3, 'stored', { version: 2 });
+    expect(found({ calls: [change(1, 'leased', 2), change(5, 'leased', 1)] })).toEqual(['I6']);
+    expect(found({ calls: [change(1, 'leased', 2), change(5, 'dropped', 1)] })).toEqual(['I6']);
+    expect(found({ calls: [change(1, 'leased', 2), change(5, 'leased', 2), change(9, 'ignored', 1)] })).toEqual([]);
+    expect(found({ calls: [change(1, 'leased', 2), change(200, 'dropped', 1)] })).toEqual([]);
+    expect(found({ calls: [change(1, 'leased', 2), change(5, 'ignored', 3)] })).toEqual(['I6']);
+    expect(found({ calls: [fill, change(5, 'ignored', 2)] })).toEqual([]);
+    expect(found({ calls: [change(1, 'ignored', 2), { ...fill, begun: 5, ended: 6 }] })).toEqual(['I6']);
+  });
+
+  it('I11: a feed that is past a change of which the store was not told, or only before, or without an answer', () => {
+    const handled = { key: 'k1', position: 2, begun: 3, tick: 9 };
+    const change = (at: number, reply: string | undefined, version = 2) => ({
+      ...call('invalidate', at, 'leased', { version }),
+      reply,
+    });
+    const after = (...calls: StoreCall[]) => found({ applied: [handled], calls });
+    expect(after()).toEqual(['I11']);
+    expect(after(change(1, 'leased'))).toEqual(['I11']);
+    expect(after(change(5, undefined))).toEqual(['I11']);
+    expect(after(change(5, 'leased', 1))).toEqual(['I11']);
+    expect(after(change(5, 'leased'))).toEqual([]);
+    expect(after(change(1, 'leased', 3), change(5, 'ignored', 3))).toEqual([]);
+  });
+
+  it('L2: more loads than leases and reasons', () => {
+    const load = { key: KEY, process: 0 };
+    const lease = (at: number, reply: string, more: Partial<StoreCall> = {}) => call('lease', at, reply, more);
+    const first = lease(1, 'live', { token: 'first' });
+    const loads = (count: number, ...calls: StoreCall[]) =>
+      found({ loads: Array.from({ length: count }, () => load), calls: [first, ...calls] });
+    expect(loads(1, lease(5, 'granted'))).toEqual([]);
+    expect(loads(2, lease(5, 'granted'))).toEqual(['L2']);
+    expect(loads(1, lease(5, 'granted', { key: `${KEY}1` }))).toEqual(['L2']);
+    expect(loads(1, lease(5, 'granted', { process: 1 }))).toEqual(['L2']);
+    expect(loads(1, lease(5, 'held'))).toEqual(['L2']);
+    expect(loads(1, lease(5, 'held'), lease(26, 'held'))).toEqual([]);
+    expect(loads(1, lease(5, 'held', { isForced: true }))).toEqual([]);
+    expect(found({ loads: [load], unanswered: [{ process: 0 }] })).toEqual([]);
+    expect(found({ loads: [load], unanswered: [{ process: 1 }] })).toEqual(['L2']);
+    const unknown = (ms: number) => call('watermark', 7, `unknown ${ms}`, { key: 'wf:app:hw:{s}:p' });
+    expect(loads(2, lease(5, 'granted'), unknown(60))).toEqual([]);
+    expect(loads(2, lease(5, 'granted'), unknown(59))).toEqual(['L2']);
   });
 
   it('I7: a watermark that goes down without having been unknown', () => {

@@ -1,7 +1,7 @@
 // What the core asked of the store and was told: leases, fences and watermarks hold what they promise.
 
 import type { Violation } from './check.ts';
-import { grouped, itemOf, lastingTo, takesRecord } from './check-reads.ts';
+import { grouped, groupedBy, itemOf, lastingTo, takesRecord } from './check-reads.ts';
 import type { History, Loss, StoreCall } from './history.ts';
 
 /** The clock of Redis tells whole milliseconds. */
@@ -16,7 +16,7 @@ export function checkCalls({ calls, losses }: History): Violation[] {
     const gone = losses.filter((loss) => (isRecord ? takesRecord(loss, itemOf(key)) : takesWatermark(loss)));
     const isLost: IsLost = (from, to) => gone.some(({ begun, ended }) => begun < to.ended && ended > from.begun);
     if (!isRecord) return checkWatermark(key, inOrder, isLost);
-    return [...checkFences(key, inOrder, isLost), ...checkLeases(key, inOrder, isLost)];
+    return [...checkFences(key, inOrder, isLost), ...checkIgnored(key, inOrder), ...checkLeases(key, inOrder, isLost)];
   });
 }
 
@@ -25,27 +25,66 @@ function takesWatermark({ taken }: Loss): boolean {
 }
 
 /**
- * A change that was handled leaves a fence: nothing older than it is stored while that stands. Positions of another
- * partition (before a split, or after it) mean nothing to it, and take its place.
+ * A change that was handled leaves a fence: while that stands nothing older than it is stored, nor does an older change
+ * do anything (I6). Positions of another partition (before a split, or after it) mean nothing to it, and take its place.
  */
 function checkFences(key: string, calls: readonly StoreCall[], isLost: IsLost): Violation[] {
-  const stored = calls.filter(({ call, reply }) => call === 'fill' && reply === 'stored');
+  const late = calls.filter(
+    ({ call, reply, version }) =>
+      (call === 'fill' && reply === 'stored') ||
+      (call === 'invalidate' && version !== undefined && (reply === 'leased' || reply === 'dropped')),
+  );
   const fences = calls.filter(({ call, reply }) => call === 'invalidate' && reply === 'leased');
   const isReplaced: IsLost = (from, to) =>
     calls.some(
       (one) => identifies(one) && one.identity !== from.identity && one.begun < to.ended && lastingTo(one) > from.begun,
     );
-  return stored.flatMap((fill): Violation[] => {
+  return late.flatMap((one): Violation[] => {
     const broken = fences.find(
       (fence) =>
-        (fill.version ?? 0) < (fence.version ?? 0) &&
-        fence.ended < fill.begun &&
-        fill.endedMs < fence.begunMs + fence.ms - CLOCK_MS &&
-        !isLost(fence, fill) &&
-        !isReplaced(fence, fill),
+        (one.version ?? 0) < (fence.version ?? 0) &&
+        fence.ended < one.begun &&
+        one.endedMs < fence.begunMs + fence.ms - CLOCK_MS &&
+        !isLost(fence, one) &&
+        !isReplaced(fence, one),
     );
     if (broken === undefined) return [];
-    return [{ invariant: 'fence', text: `${key} stored at ${fill.version} behind a fence at ${broken.version}` }];
+    const behind = `at ${one.version} behind a fence at ${broken.version}`;
+    if (one.call === 'fill') return [{ invariant: 'fence', text: `${key} stored ${behind}` }];
+    return [{ invariant: 'I6', text: `${key}: a change ${behind} was not ignored` }];
+  });
+}
+
+/** I6: a change is ignored only where it, or a newer one, has been before: their order does not matter. */
+function checkIgnored(key: string, calls: readonly StoreCall[]): Violation[] {
+  const ignored = calls.filter(({ call, reply }) => call === 'invalidate' && reply === 'ignored');
+  return ignored.flatMap((one): Violation[] => {
+    const isKnown = calls.some(
+      (other) =>
+        other !== one &&
+        (other.call === 'invalidate' || other.call === 'fill') &&
+        other.identity === one.identity &&
+        (other.version ?? 0) >= (one.version ?? 0) &&
+        other.begun < one.ended,
+    );
+    return isKnown
+      ? []
+      : [{ invariant: 'I6', text: `${key}: a change at ${one.version} was ignored, and is the newest` }];
+  });
+}
+
+/** I11: what a worker says it has handled the store has been told, and has answered, meanwhile. */
+export function checkHandled({ applied, calls }: History): Violation[] {
+  const answered = calls.filter(({ call, reply }) => call === 'invalidate' && reply !== undefined);
+  const told = groupedBy(answered, ({ key }) => itemOf(key));
+  return applied.flatMap(({ key, position, begun, tick }): Violation[] => {
+    if (begun === undefined) return [];
+    const isTold = (told.get(key) ?? []).some(
+      (call) => (call.version ?? position) >= position && call.begun > begun && call.ended < tick,
+    );
+    return isTold
+      ? []
+      : [{ invariant: 'I11', text: `${key}: the feed is past ${position}, of which the store was not told` }];
   });
 }
 

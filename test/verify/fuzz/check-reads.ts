@@ -160,10 +160,14 @@ export function itemOf(key: string): string {
 }
 
 export function grouped<T extends { readonly key: string }>(all: readonly T[]): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
+  return groupedBy(all, ({ key }) => key);
+}
+
+export function groupedBy<T, K>(all: readonly T[], by: (one: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
   for (const one of all) {
-    const group = groups.get(one.key);
-    if (group === undefined) groups.set(one.key, [one]);
+    const group = groups.get(by(one));
+    if (group === undefined) groups.set(by(one), [one]);
     else group.push(one);
   }
   return groups;

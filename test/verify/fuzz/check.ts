@@ -1,6 +1,7 @@
 // History in, violations out. What the letters mean is in docs/consistency.md.
 
-import { checkCalls } from './check-calls.ts';
+import { checkCalls, checkHandled } from './check-calls.ts';
+import { checkLoads } from './check-loads.ts';
 import { checkReads, type ReadFigures } from './check-reads.ts';
 import type { History } from './history.ts';
 
@@ -9,14 +10,17 @@ export type Invariant =
   | 'I2'
   | 'I4'
   | 'I5'
+  | 'I6'
   | 'I7'
   | 'I8'
   | 'I9'
   | 'I10'
+  | 'I11'
   | 'fence'
   | 'truth'
   | 'failover'
   | 'L1'
+  | 'L2'
   | 'L3';
 
 export interface Violation {
@@ -38,6 +42,8 @@ export function check(history: History): Verdict {
       ...checkKept(history),
       ...checkNoticed(history),
       ...checkCalls(history),
+      ...checkHandled(history),
+      ...checkLoads(history),
     ],
     figures,
   };

@@ -13,6 +13,15 @@ export interface Applied {
   readonly key: string;
   readonly position: number;
   readonly tick: number;
+  /** When its page was begun; undefined: by somebody whose calls are not recorded. */
+  readonly begun?: number;
+}
+
+/** A load of a reader, but for those that pass by the cache. */
+export interface Load {
+  /** Of the record. */
+  readonly key: string;
+  readonly process: number;
 }
 
 export interface ReadSeen {
@@ -44,6 +53,7 @@ export interface Failed {
 
 /** A call of the store by the core, on a record or a watermark. Times by the harness' clock, ms. */
 export interface StoreCall {
+  readonly process: number;
   readonly call: 'lease' | 'fill' | 'invalidate' | 'release' | 'drop' | 'watermark';
   /** In Redis. */
   readonly key: string;
@@ -59,6 +69,8 @@ export interface StoreCall {
   readonly identity: string;
   /** Of a lease or a fence that was asked for, ms. */
   readonly ms: number;
+  /** A lease although the value is fresh. */
+  readonly isForced: boolean;
 }
 
 /**
@@ -93,11 +105,23 @@ export interface Kept {
   readonly ttlMs: number;
 }
 
+/** What the core goes by, ms. */
+export interface Times {
+  /** How long readers wait for another's load. */
+  readonly waitMs: number;
+  /** How long a watermark is unknown before a read may make it known. */
+  readonly replicaLagMs: number;
+}
+
 export interface History {
   readonly writes: readonly Written[];
   readonly applied: readonly Applied[];
   readonly reads: readonly ReadSeen[];
   readonly failed: readonly Failed[];
+  readonly loads: readonly Load[];
+  /** Generations that could not be had. */
+  readonly unanswered: readonly { readonly process: number }[];
+  readonly times: Times;
   readonly calls: readonly StoreCall[];
   readonly losses: readonly Loss[];
   readonly unnoticed: readonly Unnoticed[];
@@ -105,13 +129,16 @@ export interface History {
   readonly kept: readonly Kept[];
 }
 
-export function createRecorder() {
+export function createRecorder(times: Times) {
   let ticks = 0;
   const history = {
     writes: [] as Written[],
     applied: [] as Applied[],
     reads: [] as ReadSeen[],
     failed: [] as Failed[],
+    loads: [] as Load[],
+    unanswered: [] as { readonly process: number }[],
+    times,
     calls: [] as StoreCall[],
     losses: [] as Loss[],
     unnoticed: [] as Unnoticed[],

@@ -45,7 +45,7 @@ export function createNaive(
       await Promise.all(work);
     },
     die: async () => undefined,
-    noticesFailovers: false,
+    isNaive: true,
     bump: async () => undefined,
     async close() {
       for (const client of clients) client.disconnect();

@@ -4,10 +4,18 @@ import { hex } from '../../../src/core/bytes.ts';
 import type { Store } from '../../../src/core/ports.ts';
 import type { Recorder, StoreCall } from './history.ts';
 
-type Asked = Pick<StoreCall, 'call' | 'key'> & Partial<Pick<StoreCall, 'token' | 'version' | 'identity' | 'ms'>>;
+type Asked = Pick<StoreCall, 'call' | 'key'> &
+  Partial<Pick<StoreCall, 'token' | 'version' | 'identity' | 'ms' | 'isForced'>>;
 
-/** @param generationMs for so long after a bump a process may go by what it read before */
-export function recorded(store: Store, { history, tick, lose }: Recorder, generationMs: number): Store {
+export interface RecordedOptions {
+  readonly process: number;
+  /** For so long after a bump a process may go by what it read before. */
+  readonly generationMs: number;
+}
+
+export function recorded(store: Store, { history, tick, lose }: Recorder, options: RecordedOptions): Store {
+  const { process, generationMs } = options;
+
   async function note<T>(asked: Asked, work: () => Promise<T>, reply: (got: T) => string): Promise<T> {
     const begun = tick();
     const begunMs = performance.now();
@@ -18,14 +26,21 @@ export function recorded(store: Store, { history, tick, lose }: Recorder, genera
       return got;
     } finally {
       const times = { begun, ended: tick(), begunMs, endedMs: performance.now() };
-      history.calls.push({ token: '', version: undefined, identity: '', ms: 0, ...asked, ...times, reply: told });
+      const nothing = { token: '', version: undefined, identity: '', ms: 0, isForced: false };
+      history.calls.push({ process, ...nothing, ...asked, ...times, reply: told });
     }
   }
 
   return {
     ...store,
     lease(key, request) {
-      const asked: Asked = { call: 'lease', key, token: hex(request.token), ms: request.leaseMs };
+      const asked: Asked = {
+        call: 'lease',
+        key,
+        token: hex(request.token),
+        ms: request.leaseMs,
+        isForced: request.force,
+      };
       return note(
         asked,
         () => store.lease(key, request),
@@ -64,6 +79,12 @@ export function recorded(store: Store, { history, tick, lose }: Recorder, genera
         (reply) => reply,
       );
     },
+    generations(...asked) {
+      return store.generations(...asked).catch((error: unknown) => {
+        history.unanswered.push({ process });
+        throw error;
+      });
+    },
     async bump(key, field, seen) {
       // Without a reply it may still be done.
       const end = lose('everything');
@@ -80,7 +101,7 @@ export function recorded(store: Store, { history, tick, lose }: Recorder, genera
     },
     watermark(key, generation) {
       const told = (got: Awaited<ReturnType<Store['watermark']>>) =>
-        got.state === 'known' ? `known ${got.position}` : got.state;
+        got.state === 'known' ? `known ${got.position}` : got.state === 'unknown' ? `unknown ${got.ageMs}` : got.state;
       return note({ call: 'watermark', key, token: generation }, () => store.watermark(key, generation), told);
     },
   };

@@ -56,7 +56,7 @@ export async function runSchedule(schedule: Schedule, stage: Stage, options: Run
   await stage.reset();
   const app = `fuzz-${seed}-${++runs}`;
   const random = createRandom(seed);
-  const recorder = createRecorder();
+  const recorder = createRecorder(schedule);
   const database = createFuzzSource(schedule, random.stream('source'), recorder);
   const given = { schedule, database, recorder, random, place: { url: stage.url, clustering: stage.clustering, app } };
   const { naive, knockOut } = options;
@@ -151,14 +151,14 @@ async function failover({ schedule, stage, recorder, subject }: Scene, fault: Pr
   const end = recorder.lose('acknowledged', begun);
   const isNoticed = () => recorder.noticed.some(({ tick, shards }) => tick > downAt && shards.some(concerns));
   const deadline = performance.now() + NOTICED_MS;
-  while (subject.noticesFailovers && !isNoticed()) {
+  while (!subject.isNaive && !isNoticed()) {
     if (performance.now() > deadline) {
       recorder.history.unnoticed.push({ what: `a replica was promoted (${JSON.stringify(fault)})`, tick: begun });
       break;
     }
     await sleep(1);
   }
-  if (subject.noticesFailovers) await sleep(schedule.generationMs);
+  if (!subject.isNaive) await sleep(schedule.generationMs);
   end();
 }
 
@@ -171,9 +171,10 @@ function follow({ schedule, database, subject, recorder, random, isOver }: Scene
   let isEnding = false;
 
   async function handle(page: Page): Promise<void> {
+    const begun = subject.isNaive ? {} : { begun: tick() };
     await subject.apply(own.below(schedule.processes), page);
     for (const { key, version } of page.items) {
-      history.applied.push({ key: String(key[0]), position: Number(version), tick: tick() });
+      history.applied.push({ key: String(key[0]), position: Number(version), tick: tick(), ...begun });
     }
   }
 

@@ -27,8 +27,8 @@ export interface Subject {
   apply(process: number, page: Page): Promise<void>;
   /** A process ends in the midst of everything, and another takes its place. */
   die(process: number): Promise<void>;
-  /** Whether it notices that what it had been told is gone. */
-  readonly noticesFailovers: boolean;
+  /** It notices no failovers, and nobody records what it asks of its store. */
+  readonly isNaive: boolean;
   /** Makes all that is cached old. */
   bump(what: 'source' | 'entity'): Promise<void>;
   close(): Promise<void>;

@@ -8,7 +8,7 @@ import { hash64 } from '../../../src/core/bytes.ts';
 import type { Entity } from '../../../src/core/entity.ts';
 import { WarmfeedError } from '../../../src/core/errors.ts';
 import { redisKeys } from '../../../src/core/key.ts';
-import type { CacheEvent, Clock, Store } from '../../../src/core/ports.ts';
+import type { CacheEvent, Clock, Source, Store } from '../../../src/core/ports.ts';
 import { createGenerations, type Generations } from '../../../src/core/protocol/generations.ts';
 import { NO_DIRECTIVES } from '../../../src/core/read/policy.ts';
 import { createReader, type ReadAnswer } from '../../../src/core/read/read.ts';
@@ -50,7 +50,7 @@ export function createWarmfeed(options: WarmfeedOptions): Subject {
   const at = (process: number) => processes[process % processes.length] as Process;
 
   return {
-    noticesFailovers: true,
+    isNaive: false,
     async read(process, key, { floor, reload = false }) {
       const { reader, entity } = at(process);
       const partition = database.rangeOf(key).partition.id;
@@ -99,10 +99,13 @@ function createProcess(options: WarmfeedOptions, index: number, nth: number) {
   const store = recorded(
     mortal(knockOut(index % 2 === 1 && schedule.slowCalls > 0 ? slow(real, random, schedule) : real), life),
     recorder,
-    schedule.generationMs,
+    { generationMs: schedule.generationMs, process: nth },
   );
-  const entity = createEntity(schedule, database);
   const keys = redisKeys(place.app);
+  const source = loading(database.source, (key, { floor } = {}) => {
+    if (floor === undefined) recorder.history.loads.push({ key: keys.record(ENTITY, key), process: nth });
+  });
+  const entity = createEntity(schedule, source);
   const generations = createGenerations({
     store,
     key: keys.generations,
@@ -175,7 +178,21 @@ const CLOCK: Clock = {
   deadline: (ms) => AbortSignal.timeout(Math.max(1, Math.round(ms))),
 };
 
-function createEntity({ ttlMs, staleForMs, onChange }: Schedule, { source }: FuzzSource): Entity {
+/** A source for readers; what change workers read is none of theirs. */
+function loading(
+  source: Source,
+  note: Source['read'] extends (...args: infer A) => unknown ? (...args: A) => void : never,
+): Source {
+  return {
+    ...source,
+    read(key, options) {
+      note(key, options);
+      return source.read(key, options);
+    },
+  };
+}
+
+function createEntity({ ttlMs, staleForMs, onChange }: Schedule, source: Source): Entity {
   return {
     name: ENTITY,
     source,
