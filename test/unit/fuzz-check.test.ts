@@ -11,7 +11,7 @@ const NOTHING: History = {
   reads: [],
   failed: [],
   loads: [],
-  unanswered: [],
+  generations: [],
   times: { waitMs: 20, replicaLagMs: 60 },
   calls: [],
   losses: [],
@@ -147,20 +147,22 @@ describe('the check of a history finds', () => {
   });
 
   it('L2: more loads than leases and reasons', () => {
-    const load = { key: KEY, process: 0 };
+    const load = { key: KEY, process: 0, begunMs: 30 };
     const lease = (at: number, reply: string, more: Partial<StoreCall> = {}) => call('lease', at, reply, more);
-    const first = lease(1, 'live', { token: 'first' });
+    const asked = (process: number, isAnswered: boolean) => ({ process, begunMs: 0, endedMs: 1, isAnswered });
     const loads = (count: number, ...calls: StoreCall[]) =>
-      found({ loads: Array.from({ length: count }, () => load), calls: [first, ...calls] });
+      found({ loads: Array.from({ length: count }, () => load), calls, generations: [asked(0, true)] });
     expect(loads(1, lease(5, 'granted'))).toEqual([]);
     expect(loads(2, lease(5, 'granted'))).toEqual(['L2']);
     expect(loads(1, lease(5, 'granted', { key: `${KEY}1` }))).toEqual(['L2']);
     expect(loads(1, lease(5, 'granted', { process: 1 }))).toEqual(['L2']);
-    expect(loads(1, lease(5, 'held'))).toEqual(['L2']);
-    expect(loads(1, lease(5, 'held'), lease(26, 'held'))).toEqual([]);
-    expect(loads(1, lease(5, 'held', { isForced: true }))).toEqual([]);
-    expect(found({ loads: [load], unanswered: [{ process: 0 }] })).toEqual([]);
-    expect(found({ loads: [load], unanswered: [{ process: 1 }] })).toEqual(['L2']);
+    expect(loads(1, lease(20, 'held'))).toEqual(['L2']);
+    expect(loads(1, lease(5, 'held'), lease(12, 'held'))).toEqual([]);
+    expect(loads(1, lease(18, 'held'), lease(26, 'held'))).toEqual(['L2']);
+    expect(loads(1, lease(20, 'held', { isForced: true }))).toEqual([]);
+    expect(loads(1, lease(2, 'held'))).toEqual([]);
+    expect(found({ loads: [load], generations: [asked(0, false)] })).toEqual([]);
+    expect(found({ loads: [load], generations: [asked(1, false)] })).toEqual(['L2']);
     const unknown = (ms: number) => call('watermark', 7, `unknown ${ms}`, { key: 'wf:app:hw:{s}:p' });
     expect(loads(2, lease(5, 'granted'), unknown(60))).toEqual([]);
     expect(loads(2, lease(5, 'granted'), unknown(59))).toEqual(['L2']);

@@ -22,6 +22,8 @@ export interface Load {
   /** Of the record. */
   readonly key: string;
   readonly process: number;
+  /** By the harness' clock. */
+  readonly begunMs: number;
 }
 
 export interface ReadSeen {
@@ -105,6 +107,14 @@ export interface Kept {
   readonly ttlMs: number;
 }
 
+/** Generations that a process asked for. Times as those of calls. */
+export interface GenerationsAsked {
+  readonly process: number;
+  readonly begunMs: number;
+  readonly endedMs: number;
+  readonly isAnswered: boolean;
+}
+
 /** What the core goes by, ms. */
 export interface Times {
   /** How long readers wait for another's load. */
@@ -119,8 +129,7 @@ export interface History {
   readonly reads: readonly ReadSeen[];
   readonly failed: readonly Failed[];
   readonly loads: readonly Load[];
-  /** Generations that could not be had. */
-  readonly unanswered: readonly { readonly process: number }[];
+  readonly generations: readonly GenerationsAsked[];
   readonly times: Times;
   readonly calls: readonly StoreCall[];
   readonly losses: readonly Loss[];
@@ -137,7 +146,7 @@ export function createRecorder(times: Times) {
     reads: [] as ReadSeen[],
     failed: [] as Failed[],
     loads: [] as Load[],
-    unanswered: [] as { readonly process: number }[],
+    generations: [] as GenerationsAsked[],
     times,
     calls: [] as StoreCall[],
     losses: [] as Loss[],

@@ -79,11 +79,16 @@ export function recorded(store: Store, { history, tick, lose }: Recorder, option
         (reply) => reply,
       );
     },
-    generations(...asked) {
-      return store.generations(...asked).catch((error: unknown) => {
-        history.unanswered.push({ process });
-        throw error;
-      });
+    async generations(...asked) {
+      const begunMs = performance.now();
+      let isAnswered = false;
+      try {
+        const reply = await store.generations(...asked);
+        isAnswered = true;
+        return reply;
+      } finally {
+        history.generations.push({ process, begunMs, endedMs: performance.now(), isAnswered });
+      }
     },
     async bump(key, field, seen) {
       // Without a reply it may still be done.

@@ -103,7 +103,8 @@ function createProcess(options: WarmfeedOptions, index: number, nth: number) {
   );
   const keys = redisKeys(place.app);
   const source = loading(database.source, (key, { floor } = {}) => {
-    if (floor === undefined) recorder.history.loads.push({ key: keys.record(ENTITY, key), process: nth });
+    if (floor === undefined)
+      recorder.history.loads.push({ key: keys.record(ENTITY, key), process: nth, begunMs: performance.now() });
   });
   const entity = createEntity(schedule, source);
   const generations = createGenerations({
