@@ -6,6 +6,8 @@ import type { GenerationsAsked, History, Load, StoreCall, Times } from './histor
 
 /** What else is done between the beginning of a load and its first call. */
 const BUSY_MS = 5;
+/** No call that is answered takes longer. */
+const SLOW_MS = 300;
 
 /**
  * L2: a reader loads under a lease of its own (I5: there is one at a time), or where it has waited long enough for
@@ -51,8 +53,8 @@ function licencesOf(
     const first = tries[0] as StoreCall;
     const last = tries.at(-1) as StoreCall;
     // Generations are asked for beside each try, and may take longer.
-    const load = byKey.get(first.key)?.find((one) => one.begunMs >= last.endedMs);
-    const hasWaited = load !== undefined && load.begunMs - first.begunMs >= waitMs - BUSY_MS;
+    const [from, to] = [Math.max(last.endedMs, first.begunMs + waitMs - BUSY_MS), last.endedMs + SLOW_MS];
+    const hasWaited = byKey.get(first.key)?.some((load) => from <= load.begunMs && load.begunMs <= to);
     const isInVain = last.reply === 'held' && (last.isForced || hasWaited || first.begunMs <= begunMs);
     const isLicensed = isInVain || tries.some(({ reply }) => reply === 'granted' || reply === undefined);
     if (isLicensed) licences.set(first.key, (licences.get(first.key) ?? 0) + 1);
