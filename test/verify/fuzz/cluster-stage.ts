@@ -29,6 +29,12 @@ export async function startClusterStage(): Promise<Stage> {
   /** Nodes that come back, while there is traffic. */
   let mending = Promise.resolve();
 
+  /** Whoever needs it is told whether it failed. */
+  function mend(work: Promise<void>): void {
+    mending = work;
+    work.catch(() => undefined);
+  }
+
   async function mended(): Promise<void> {
     await mending;
     await cluster.settled();
@@ -73,22 +79,22 @@ export async function startClusterStage(): Promise<Stage> {
     await server.kill();
     await sleep(ms);
     await server.start();
-    mending = cluster.settled();
+    mend(cluster.settled());
   }
 
   async function promote({ node, heldMs, stopMs }: Promote, tick: () => number): Promise<Promoted> {
     const primary = await primaryOf(node);
     const replica = await cluster.replicaOf(primary);
     if (heldMs > 0) await unlink(primary.admin, replica.server);
-    const begun = tick();
     await sleep(heldMs);
     await stopFor(primary.server, stopMs);
+    const begun = tick();
     await primary.server.kill();
     const downAt = tick();
     if (heldMs > 0) signal(replica.server, 'SIGCONT');
     await cluster.takeOver(replica);
     const slots = await cluster.slotsOf(replica);
-    mending = primary.server.start().then(() => cluster.settled());
+    mend(primary.server.start().then(() => cluster.settled()));
     return {
       begun,
       downAt,

@@ -60,9 +60,9 @@ export async function startSingleStage(): Promise<Stage> {
     const other = clientOf(replica.port);
     while (!(await other.info('replication')).includes('master_link_status:up')) await sleep(5);
     if (heldMs > 0) await unlink(admin, replica);
-    const begun = tick();
     await sleep(heldMs);
     await stopFor(server, stopMs);
+    const begun = tick();
     await server.kill();
     const downAt = tick();
     if (heldMs > 0) signal(replica, 'SIGCONT');
