@@ -1,32 +1,38 @@
-// A proxy in front of Redis that counts round trips: requests that were sent after the last reply had come in.
+// A proxy in front of Redis that makes every way longer, so that what is waited for more tells how many round trips one
+// after the other there are. What is on its way meanwhile costs nothing.
 
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-export async function countedRedis(redis: string) {
+/** Long against everything else that a page takes. */
+const WAY_MS = 100;
+
+export async function delayedRedis(redis: string) {
   const target = new URL(redis);
-  let trips = 0;
-  let isAnswered = true;
+  let wayMs = 0;
+  const forward = (from: Socket, to: Socket) => {
+    from.on('data', (chunk) => setTimeout(() => to.write(chunk), wayMs));
+    from.on('close', () => to.destroy()).on('error', () => to.destroy());
+  };
   const server = createServer((client) => {
     const upstream = connect(Number(target.port || 6379), target.hostname);
-    client.on('data', (chunk) => {
-      if (isAnswered) trips++;
-      isAnswered = false;
-      upstream.write(chunk);
-    });
-    upstream.on('data', (chunk) => {
-      isAnswered = true;
-      client.write(chunk);
-    });
-    client.on('close', () => upstream.destroy()).on('error', () => upstream.destroy());
-    upstream.on('close', () => client.destroy()).on('error', () => client.destroy());
+    forward(client, upstream);
+    forward(upstream, client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const msOf = async (work: () => Promise<unknown>) => {
+    const began = performance.now();
+    await work();
+    return performance.now() - began;
+  };
   return {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async tripsOf(work: () => Promise<unknown>): Promise<number> {
-      const before = trips;
-      await work();
-      return trips - before;
+      const without = await msOf(work);
+      wayMs = WAY_MS;
+      const within = await msOf(work).finally(() => {
+        wayMs = 0;
+      });
+      return (within - without) / (2 * WAY_MS);
     },
     close: () => new Promise<void>((resolve) => server.close(() => resolve())),
   };

@@ -286,6 +286,8 @@ export type PurgeMode = 'drop' | 'stale';
  */
 export interface Store {
   readonly ordered: boolean;
+  /** Resolves when the calls made so far are on their way; undefined: they are at once. */
+  readonly sent?: () => Promise<void>;
   get(key: string): Promise<Uint8Array | undefined>;
   lease(key: string, request: LeaseRequest): Promise<LeaseReply>;
   /** Clears the lease if it is the token's. */

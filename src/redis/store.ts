@@ -29,6 +29,8 @@ export function createRedisStore(connection: RedisConnection, options: RedisStor
 
   return {
     ordered: connection.ordered,
+    // The client writes what a tick brought when that has ended.
+    sent: () => new Promise((resolve) => void setImmediate(resolve)),
     get: (key) => (connection.ready() ? connection.get(key) : getOnceConnected(key)),
     lease: (key, request) => call(() => scripts.lease(key, request)),
     release: (key, token) => call(() => scripts.release(key, token)),

@@ -42,13 +42,14 @@ export interface RefreshReport {
 }
 
 export function createRefresh(deps: RefreshDeps) {
-  const { source, generations, entropy, observe, options } = deps;
+  const { store, source, generations, entropy, observe, options } = deps;
   const fillAll = createFiller(deps);
 
-  /** To be called while Redis is busy with the page: it is likely that all of this will be filled. */
-  function prepare(works: readonly Work[]): Prepared {
+  /** While the store is busy with the page: it is likely that all of this will be filled. */
+  async function prepare(works: readonly Work[]): Promise<Prepared> {
     const prepared = new Map<Work, Represented>();
     if (source.changesHold === 'keys') return prepared;
+    await store.sent?.();
     let bytes = 0;
     for (const work of works) {
       if (work.own !== 'always') continue;

@@ -100,8 +100,7 @@ export function createSync(deps: SyncDeps) {
     const generation = generations.ofSource(source.name, snapshot);
     const ask = () => store.watermark(watermarkKey, generation);
     const asked = store.ordered ? ask() : allSettled(invalidations).then(ask);
-    const prepared = prepare(works);
-    const [watermark, replies] = await allSettled([asked, allSettled(invalidations)]);
+    const [watermark, replies, prepared] = await allSettled([asked, allSettled(invalidations), prepare(works)]);
     const answers = await tellQueries(works, partition, watermark);
     const held = works.filter((_, i) => replies[i] === 'leased');
     const ignored = replies.filter((reply) => reply === 'ignored').length;
