@@ -19,11 +19,6 @@ export async function delayedRedis(redis: string) {
     forward(upstream, client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const msOf = async (work: () => Promise<unknown>) => {
-    const began = performance.now();
-    await work();
-    return performance.now() - began;
-  };
   return {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async tripsOf(work: () => Promise<unknown>): Promise<number> {
@@ -36,4 +31,10 @@ export async function delayedRedis(redis: string) {
     },
     close: () => new Promise<void>((resolve) => server.close(() => resolve())),
   };
+}
+
+async function msOf(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
 }

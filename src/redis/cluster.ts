@@ -9,6 +9,7 @@ import { readable } from './gets.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { createListeners, type NodeConnectionOptions, retryDelay } from './target.ts';
 import { watchPatiently } from './watchdog.ts';
+import { gather } from './writes.ts';
 
 const REDIRECTIONS = 5;
 const TABLE_TIMEOUT_MS = 5000;
@@ -165,7 +166,8 @@ export function createClusterConnection({ target, node, reporter, identity, onRe
         throw new Error('no connection to the node of the key');
       }
       try {
-        // In one pipeline with the command, so that nothing comes between.
+        gather(on);
+        // Right before the command, so that nothing comes between.
         if (isAsking) void on.asking().catch(() => undefined);
         return await command(on);
       } catch (error) {

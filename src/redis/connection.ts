@@ -17,6 +17,7 @@ import {
 } from './target.ts';
 import { createOutbox, type Outbox } from './together.ts';
 import { watchPatiently } from './watchdog.ts';
+import { gather } from './writes.ts';
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://` (TLS; the certificate must be the host name's). */
@@ -109,6 +110,10 @@ function createSingleConnection(options: NodeConnectionOptions, isOne: boolean):
   const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
   const outbox = createOutbox();
+  const getOne = (key: string) => {
+    gather(client);
+    return readable(client.getBuffer(key));
+  };
 
   return {
     client,
@@ -117,10 +122,11 @@ function createSingleConnection(options: NodeConnectionOptions, isOne: boolean):
     nodes: () => [client],
     send<T>(_: string, command: (on: Redis) => Promise<T>) {
       outbox.flush();
+      gather(client);
       return command(client);
     },
     outbox: isOne ? outbox : undefined,
-    get: isOne ? createGets(client, outbox) : (key) => readable(client.getBuffer(key)),
+    get: isOne ? createGets(client, outbox) : getOne,
     primaries: () => [isReady() ? client : undefined],
     nodeOf: () => (isReady() ? client : undefined),
     onNodes: listeners.add,

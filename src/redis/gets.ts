@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import { messageOf } from '../core/errors.ts';
 import { storeError } from './errors.ts';
 import type { Outbox } from './together.ts';
+import { gather } from './writes.ts';
 
 const MOST_TOGETHER = 32;
 /** Of one reply, about. */
@@ -20,6 +21,7 @@ export function createGets(client: Redis, outbox: Outbox): (key: string) => Prom
     if (waiting === undefined) return;
     const { keys, settle } = waiting;
     waiting = undefined;
+    gather(client);
     const [key] = keys;
     if (keys.length === 1 && key !== undefined) resolveAll(settle, readable(client.getBuffer(key).then(seen)));
     else together(keys, settle);

@@ -59,7 +59,6 @@ export function nodeOptions(target: Target, socketTimeoutMs: number, connectTime
     connectionName: 'warmfeed',
     disableClientInfo: true,
     protocol: 2,
-    enableAutoPipelining: true,
     // A script whose reply was lost may have been applied; whether it can be repeated is for its caller to know.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

@@ -289,3 +289,22 @@ test('and one that is silent while the process listens is given up in time, also
   await until(() => connection.ready());
   expect(await store.recall('k')).toBe('v');
 });
+
+test('a call does not wait for the replies of those before it', async () => {
+  const redis = await server();
+  const { connection, store } = connect(redis.url);
+  await store.get('a');
+  const [node] = connection.nodes();
+  const ticks = () => sleep(20);
+  await node?.call('CLIENT', 'PAUSE', 300, 'ALL');
+  const answers: Promise<unknown>[] = [];
+  const sent: number[] = [];
+  for (const key of ['a', 'b', 'c']) {
+    answers.push(store.get(key));
+    await ticks();
+    sent.push(node?.stream.bytesWritten ?? 0);
+  }
+  expect(sent).toEqual([...new Set(sent)].toSorted((a, b) => a - b));
+  expect(await Promise.race([Promise.any(answers), Promise.resolve('none yet')])).toBe('none yet');
+  await Promise.all(answers);
+});

@@ -55,12 +55,11 @@ export function createFiller(deps: FillerDeps, by: 'read' | 'change' = 'change')
   ): Promise<FillReport<H>> {
     const invalid: { held: H; error: unknown }[] = [];
     const unfilled = new Set(all);
-    let window: Promise<FillReply>[] = [];
+    const turns = createTurns<FillReply>(store);
     let bytes = 0;
     let stored = 0;
     const closeWindow = async (): Promise<void> => {
-      stored += (await allSettled(window)).filter((reply) => reply === 'stored').length;
-      window = [];
+      stored += (await turns.replies()).filter((reply) => reply === 'stored').length;
       bytes = 0;
     };
     for (const fill of fills) {
@@ -72,11 +71,12 @@ export function createFiller(deps: FillerDeps, by: 'read' | 'change' = 'change')
           continue;
         }
         unfilled.delete(held);
-        window.push(fillOne(fill, represented, snapshot));
+        turns.add(fillOne(fill, represented, snapshot));
         bytes += represented.value.state === 'value' ? represented.value.body.length : 0;
       } catch (error) {
         invalid.push({ held, error });
       }
+      if (turns.isOver()) await turns.next();
       if (bytes >= WINDOW_BYTES) await closeWindow();
     }
     const given = [...unfilled].map(({ recordKey, token }) => store.release(recordKey, token));
@@ -110,13 +110,40 @@ export function outcomeOf(reply: FillReply, guarantee: Guarantee): FillOutcome {
   return reply === 'stored' && guarantee === 'provisional' ? 'stored-provisionally' : reply;
 }
 
+/** So many calls go out while the next are made. */
+const TURN = 128;
+
+/** Many calls of the store, a turn at a time, so that it works at the first while the others are made. */
+export function createTurns<T>(store: Pick<Store, 'sent'>) {
+  let turn: Promise<T>[] = [];
+  let turns: Promise<PromiseSettledResult<T>[]>[] = [];
+  return {
+    add: (call: Promise<T>) => void turn.push(call),
+    isOver: () => turn.length >= TURN,
+    async next(): Promise<void> {
+      turns.push(Promise.allSettled(turn));
+      turn = [];
+      await store.sent?.();
+    },
+    /** Those of all calls since it was asked last, once every one has ended. Rejects with the first failure. */
+    async replies(): Promise<readonly T[]> {
+      const all = Promise.all([...turns, Promise.allSettled(turn)]);
+      [turn, turns] = [[], []];
+      return valuesOf((await all).flat());
+    },
+  };
+}
+
 /** All results once every call has ended, so that nothing still runs when the first failure is thrown. */
 export async function allSettled<T extends readonly unknown[]>(calls: readonly [...T]): Promise<Settled<T>> {
-  const results = await Promise.allSettled(calls as readonly Promise<unknown>[]);
+  return valuesOf(await Promise.allSettled(calls as readonly Promise<unknown>[])) as Settled<T>;
+}
+
+function valuesOf<T>(results: readonly PromiseSettledResult<T>[]): T[] {
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
-  }) as Settled<T>;
+  });
 }
 
 type Settled<T extends readonly unknown[]> = { -readonly [K in keyof T]: Awaited<T[K]> };

@@ -5,8 +5,8 @@ import type { Sampler } from '../audit/audit-sample.ts';
 import { hash64 } from '../bytes.ts';
 import type { Entity } from '../entity.ts';
 import { keyText } from '../key.ts';
-import type { BatchReport, DeadLetter, Partition, SourceRead, Watermark } from '../ports.ts';
-import { allSettled } from '../protocol/fill.ts';
+import type { BatchReport, DeadLetter, InvalidateReply, Partition, SourceRead, Watermark } from '../ports.ts';
+import { allSettled, createTurns } from '../protocol/fill.ts';
 import { closeAncestors, floorAt } from '../protocol/watermark.ts';
 import type { QueryChanges } from '../query/query-changes.ts';
 import { type Page, planPage, type Work } from './page.ts';
@@ -86,21 +86,19 @@ export function createSync(deps: SyncDeps) {
     ]);
 
     // 2. Invalidate, taking the leases of what is to be refreshed; then read the watermark.
-    const invalidations = works.map(({ entity, change, recordKey, own, token }) =>
-      store.invalidate(recordKey, {
-        version: isSettled ? change.version : undefined,
-        identity,
-        stamp: generations.stamp(entity, snapshot),
-        own,
-        token,
-        leaseMs: options.leaseMs,
-        fenceMs: options.fenceMs,
-      }),
-    );
+    const { leaseMs, fenceMs } = options;
+    const turns = createTurns<InvalidateReply>(store);
+    for (const { entity, change, recordKey, own, token } of works) {
+      const version = isSettled ? change.version : undefined;
+      const stamp = generations.stamp(entity, snapshot);
+      turns.add(store.invalidate(recordKey, { version, identity, stamp, own, token, leaseMs, fenceMs }));
+      if (turns.isOver()) await turns.next();
+    }
+    const invalidated = turns.replies();
     const generation = generations.ofSource(source.name, snapshot);
     const ask = () => store.watermark(watermarkKey, generation);
-    const asked = store.ordered ? ask() : allSettled(invalidations).then(ask);
-    const [watermark, replies, prepared] = await allSettled([asked, allSettled(invalidations), prepare(works)]);
+    const asked = store.ordered ? ask() : invalidated.then(ask);
+    const [watermark, replies, prepared] = await allSettled([asked, invalidated, prepare(works)]);
     const answers = await tellQueries(works, partition, watermark);
     const held = works.filter((_, i) => replies[i] === 'leased');
     const ignored = replies.filter((reply) => reply === 'ignored').length;

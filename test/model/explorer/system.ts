@@ -185,7 +185,8 @@ export function createActor(surroundings: Surroundings, setup: Setup): Actor {
     sleep: async (ms) => void (await surroundings.park('clock', 'sleep', [ms])),
     deadline: () => NEVER,
   };
-  const store = parked<Store>(surroundings, 'store', { ordered: setup.isOrdered });
+  const atOnce = async () => undefined;
+  const store = parked<Store>(surroundings, 'store', { ordered: setup.isOrdered, sent: atOnce });
   const source = parked<Source>(surroundings, 'source', { ...setup.source, change: (item) => item as Change });
   const entity = entityOf(source, setup.entity);
   const entities = [entity];
