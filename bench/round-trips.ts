@@ -2,6 +2,7 @@
 // after the other there are. What is on its way meanwhile costs nothing.
 
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Long against everything else that a page takes. */
 const WAY_MS = 100;
@@ -10,7 +11,12 @@ export async function delayedRedis(redis: string) {
   const target = new URL(redis);
   let wayMs = 0;
   const forward = (from: Socket, to: Socket) => {
-    from.on('data', (chunk) => setTimeout(() => to.write(chunk), wayMs));
+    // In their order, also when the way has become shorter.
+    let before = Promise.resolve();
+    from.on('data', (chunk) => {
+      const wait = Promise.all([before, sleep(wayMs)]);
+      before = wait.then(() => void to.write(chunk));
+    });
     from.on('close', () => to.destroy()).on('error', () => to.destroy());
   };
   const server = createServer((client) => {

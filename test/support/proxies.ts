@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server as HttpServer, request } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A TCP proxy that holds back each chunk from the server for a while, or until it is told to let go. */
 export async function startSlowProxy(port: number, delayMs: number) {
@@ -24,10 +25,11 @@ export async function startSlowProxy(port: number, delayMs: number) {
       });
     }
     client.pipe(upstream);
+    // In their order, also when the delay has become shorter.
+    let before = Promise.resolve();
     upstream.on('data', (chunk) => {
-      const pass = () => void setTimeout(() => client.write(chunk), heldMs);
-      if (gate === undefined) pass();
-      else void gate.then(pass);
+      const wait = Promise.all([before, gate, sleep(heldMs)]);
+      before = wait.then(() => void client.write(chunk));
     });
   });
   await listen(server);
