@@ -120,20 +120,24 @@ describe.each([
     await until(async () => ((await report()).match > 0 ? true : undefined), 20_000);
     expect((await report()).stale).toBe(0);
 
-    await write(2);
-    await hit(2);
-    await redis.set(record, old);
-    expect(Number((await ask(path)).json['n'])).toBe(1);
-    await until(async () => ((await report()).stale === 1 ? true : undefined), 20_000);
-    await hit(2);
+    let n = 1;
+    /** It is looked after 1 and 5 s, then a minute later: on a machine that was too slow for that, once more. */
+    const foundStale = async (shown: () => Promise<Buffer>, of: number) => {
+      const before = (await report()).stale;
+      await until(async () => {
+        await write(++n);
+        await hit(n);
+        await redis.set(record, await shown());
+        expect(Number((await ask(path)).json['n'])).toBe(of);
+        return until(async () => ((await report()).stale > before ? true : undefined), 8000).catch(() => undefined);
+      }, 40_000);
+    };
+    await foundStale(async () => old, 1);
+    await hit(n);
 
-    await write(3);
-    await hit(3);
-    const forged = Buffer.from((await stored()).toString('latin1').replace(/("n":"?)3/, '$19'), 'latin1');
-    await redis.set(record, forged);
-    expect(Number((await ask(path)).json['n'])).toBe(9);
-    await until(async () => ((await report()).stale > 1 ? true : undefined), 40_000);
-    await hit(3);
+    const forge = async () => (await stored()).toString('latin1').replace(new RegExp(`("n":"?)${n}`), '$19');
+    await foundStale(async () => Buffer.from(await forge(), 'latin1'), 9);
+    await hit(n);
     const { samples, share, bound95, byDelay } = await report();
     expect(samples).toBeGreaterThan(2);
     expect(share).toBeLessThan(1);
