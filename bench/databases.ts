@@ -88,7 +88,8 @@ async function cosmosDatabase(connection: string, closing: (() => unknown)[]): P
         operationType: 'Upsert' as const,
         resourceBody: { id: `B${at + i}`, country: 'FR', type: 'airport', n: at, filler: 'x'.repeat(900) },
       }));
-      await container.items.batch(operations, 'FR');
+      const { code, result } = await container.items.batch(operations, 'FR');
+      if (result?.some(({ statusCode }) => statusCode >= 300)) throw new Error(`a batch is answered with ${code}`);
     }
   };
   return {
