@@ -7,7 +7,7 @@ import { redisKeys } from '../src/core/key.ts';
 import { createWarm } from '../src/core/ops/warm.ts';
 import type { Change, Document, Source } from '../src/core/ports.ts';
 import { createGenerations } from '../src/core/protocol/generations.ts';
-import { createReader } from '../src/core/read/read.ts';
+import { createReader, type ReadAnswer } from '../src/core/read/read.ts';
 import { createManyReader } from '../src/core/read/read-many.ts';
 import { createSync } from '../src/core/sync/sync.ts';
 import { createRedisConnection } from '../src/redis/connection.ts';
@@ -82,4 +82,9 @@ export function sourceOf(document: Document, load: () => Promise<void> = async (
     change: (item) => item as Change,
   };
   return source;
+}
+
+/** @throws where what is to be measured is none */
+export function expectHit(answer: ReadAnswer): void {
+  if (answer.kind !== 'cached' || answer.how !== 'hit') throw new Error(`a ${answer.kind} is measured, not a hit`);
 }

@@ -3,10 +3,10 @@
 import { Redis } from 'ioredis';
 import { parseKey } from '../src/core/key.ts';
 import { NO_DIRECTIVES } from '../src/core/read/policy.ts';
-import { createBenchApp, documentOf, sourceOf } from './app.ts';
+import { createBenchApp, documentOf, expectHit, sourceOf } from './app.ts';
 import type { Context } from './context.ts';
 import { latency, speed } from './hit.ts';
-import { race, ratios, spread } from './measure.ts';
+import { race, ratios, spread, usedBy } from './measure.ts';
 import type { Figure } from './report.ts';
 
 const BODY = 100;
@@ -38,7 +38,7 @@ export async function growth(context: Context): Promise<Figure[]> {
     const bytes = ((await usedBy(client)) - empty) / count;
     const any = () => String(Math.floor(Math.random() * count));
     const answer = await read(any());
-    if (answer.kind !== 'cached' || answer.how !== 'hit') throw new Error(`a ${answer.kind} is measured, not a hit`);
+    expectHit(answer);
     const contenders = [
       { name: 'bare', call: () => client.getBuffer(app.keys.record('widget', [any()])) },
       { name: 'hit', call: () => read(any()) },
@@ -59,8 +59,4 @@ export async function growth(context: Context): Promise<Figure[]> {
   client.disconnect();
   await app.close();
   return figures;
-}
-
-async function usedBy(client: Redis): Promise<number> {
-  return Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
 }

@@ -4,7 +4,7 @@
 import { Redis } from 'ioredis';
 import { parseKey } from '../src/core/key.ts';
 import { NO_DIRECTIVES } from '../src/core/read/policy.ts';
-import { type BenchApp, createBenchApp, documentOf, sourceOf } from './app.ts';
+import { type BenchApp, createBenchApp, documentOf, expectHit, sourceOf } from './app.ts';
 import type { Context } from './context.ts';
 import { type Contender, type Round, race, ratios, spread } from './measure.ts';
 import { type Figure, goal } from './report.ts';
@@ -75,10 +75,7 @@ export async function hitOf({ entity, reader }: BenchApp, ids: readonly string[]
   const id = inTurn(ids);
   const call = () => reader.read({ entity, key: parseKey(columns, [id()]), directives: NO_DIRECTIVES });
   for (const _ of ids) await call();
-  for (const _ of ids) {
-    const answer = await call();
-    if (answer.kind !== 'cached' || answer.how !== 'hit') throw new Error(`a ${answer.kind} is measured, not a hit`);
-  }
+  for (const _ of ids) expectHit(await call());
   return { name: 'hit', call };
 }
 

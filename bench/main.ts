@@ -60,12 +60,14 @@ const { values } = parseArgs({
     help: { type: 'boolean' },
   },
 });
+const mostRecords = Number(values.records ?? (values.quick ? 100_000 : 1_000_000));
 if (values.help) console.log(HELP);
 else await main();
 
 async function main(): Promise<void> {
   const names = values.only?.split(',') ?? Object.keys(MEASUREMENTS);
   const unknown = names.filter((name) => !(name in MEASUREMENTS));
+  if (!(mostRecords > 0)) unknown.push(`number ${values.records}`);
   if (unknown.length > 0) {
     console.error(`There is no ${unknown.join(', ')}.\n${HELP}`);
     process.exitCode = 2;
@@ -104,7 +106,7 @@ function contextOf(name: string, folder: string, redis: string): Context {
     redis,
     folder,
     isQuick: values.quick,
-    mostRecords: Number(values.records ?? (values.quick ? 100_000 : 1_000_000)),
+    mostRecords,
     rounds: values.quick ? 5 : 15,
     progress: (text) => void (process.stderr.isTTY && process.stderr.write(`\r\u001B[K${name}: ${text}`)),
   };

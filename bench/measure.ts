@@ -1,6 +1,8 @@
 // How everything is measured: contenders run in turn, many short rounds each, and every figure is a ratio within its round,
 // so that a machine that is slow or busy is slow for all of them.
 
+import type { Redis } from 'ioredis';
+
 export interface Contender {
   readonly name: string;
   readonly call: () => Promise<unknown>;
@@ -84,4 +86,16 @@ export function spread(numbers: readonly number[]): Spread {
 /** Round by round. */
 export function ratios(of: readonly number[], to: readonly number[]): Spread {
   return spread(of.map((value, i) => value / (to[i] ?? Number.NaN)));
+}
+
+/** How long it took, ms. */
+export async function msOf(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+/** Bytes that Redis has in use. */
+export async function usedBy(client: Pick<Redis, 'info'>): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
 }

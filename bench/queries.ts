@@ -12,10 +12,10 @@ import { createQueryReader } from '../src/core/query/query-read.ts';
 import { NO_DIRECTIVES } from '../src/core/read/policy.ts';
 import { createSync } from '../src/core/sync/sync.ts';
 import { createQueryStore } from '../src/redis/query-store.ts';
-import { type BenchApp, createBenchApp, documentOf, sourceOf } from './app.ts';
+import { type BenchApp, createBenchApp, documentOf, expectHit, sourceOf } from './app.ts';
 import type { Context } from './context.ts';
 import { latency, speed } from './hit.ts';
-import { race, ratios, spread } from './measure.ts';
+import { msOf, race, ratios, spread, usedBy } from './measure.ts';
 import type { Figure } from './report.ts';
 
 const ROWS = 5;
@@ -47,7 +47,7 @@ async function ofLists(context: Context, lists: number): Promise<Figure[]> {
   const bytes = ((await usedBy(client)) - empty) / lists;
   const any = () => Math.floor(Math.random() * lists);
   const answer = await read(any());
-  if (answer.kind !== 'cached' || answer.how !== 'hit') throw new Error(`a ${answer.kind} is measured, not a hit`);
+  expectHit(answer);
   context.progress(`hits of ${lists} lists`);
   const contenders = [
     { name: 'bare', call: () => client.getBuffer(app.keys.record(query.name, keyOf(any()))) },
@@ -140,14 +140,4 @@ function withQueries({ connection, deps, entity: plain }: BenchApp, source: Sour
   const hot = createHotRefresh({ ...deps, store, queries: [query], refresh: reader.refresh });
   const changes = createQueryChanges({ ...deps, store, queries: [query], hot, mostFields: MOST_FIELDS });
   return { query, reader, sync: createSync({ ...deps, queries: changes, source, entities: [entity] }) };
-}
-
-async function msOf(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
-}
-
-async function usedBy(client: Redis): Promise<number> {
-  return Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
 }

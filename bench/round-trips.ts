@@ -3,6 +3,7 @@
 
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { msOf } from './measure.ts';
 
 /** Long against everything else that a page takes. */
 const WAY_MS = 100;
@@ -37,10 +38,4 @@ export async function delayedRedis(redis: string) {
     },
     close: () => new Promise<void>((resolve) => server.close(() => resolve())),
   };
-}
-
-async function msOf(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }

@@ -1,7 +1,7 @@
 // When it is looked for failovers of Redis by itself: at once whenever it has been connected to, until a look is done;
 // and after changes were applied, where only heartbeats show one.
 
-import type { Observe } from '../core/ports.ts';
+import type { CacheEvent, Observe } from '../core/ports.ts';
 import type { FailoverWatch } from '../core/sync/failover-watch.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { clock } from './runtime.ts';
@@ -45,7 +45,7 @@ export function lookForFailovers(
 
   let isBeatDue = false;
 
-  function afterChanges(event: Parameters<Observe>[0]): void {
+  function afterChanges(event: CacheEvent): void {
     if (event.kind !== 'batch' || isBeatDue || !watch.needsHeartbeats()) return;
     isBeatDue = true;
     void clock.sleep(BEAT_MS).then(() => {

@@ -110,23 +110,21 @@ function createSingleConnection(options: NodeConnectionOptions, isOne: boolean):
   const first = firstAttempt(client, (identity === undefined ? 1 : 2) * node.connectTimeout);
   const isReady = () => client.status === 'ready';
   const outbox = createOutbox();
-  const getOne = (key: string) => {
+
+  function send<T>(_: string, command: (on: Redis) => Promise<T>): Promise<T> {
+    outbox.flush();
     gather(client);
-    return readable(client.getBuffer(key));
-  };
+    return command(client);
+  }
 
   return {
     client,
     // Behind a proxy each call goes to the shard that has its key.
     ordered: isOne,
     nodes: () => [client],
-    send<T>(_: string, command: (on: Redis) => Promise<T>) {
-      outbox.flush();
-      gather(client);
-      return command(client);
-    },
+    send,
     outbox: isOne ? outbox : undefined,
-    get: isOne ? createGets(client, outbox) : getOne,
+    get: isOne ? createGets(client, outbox) : (key) => readable(send(key, (on) => on.getBuffer(key))),
     primaries: () => [isReady() ? client : undefined],
     nodeOf: () => (isReady() ? client : undefined),
     onNodes: listeners.add,

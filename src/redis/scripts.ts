@@ -54,8 +54,6 @@ interface Text {
 }
 
 interface Script extends Text {
-  /** Without what it begins with. */
-  readonly body: string;
   /** How many ARGV it takes; undefined: it varies. */
   readonly args: number | undefined;
 }
@@ -102,7 +100,7 @@ export const SCRIPTS = {
 
 /** Of `invalidate`, what all keys of a page have in common. */
 const SHARED = 5;
-const MANY = { fill: forMany(SCRIPTS.fill, 0), invalidate: forMany(SCRIPTS.invalidate, SHARED) };
+const MANY = { fill: forMany(fill, 0), invalidate: forMany(invalidate, SHARED) };
 /** So that one call does not keep other clients waiting for long. */
 const MOST_TOGETHER = 64;
 
@@ -248,9 +246,9 @@ type Arguments = readonly (string | number | Buffer)[];
  * The same script for many keys in one call, one after the other. ARGV holds the first `shared` arguments once, then the
  * others of each key; the reply is a list.
  */
-function forMany({ body }: Script, shared: number): Text {
+function forMany(source: string, shared: number): Text {
   return textOf(`${RECORD}local function one(KEYS, ARGV)
-${body.trimEnd()}
+${bare(source).trimEnd()}
 end
 local own, key, args, out = (#ARGV - ${shared}) / #KEYS, {}, { unpack(ARGV, 1, ${shared}) }, {}
 for i = 1, #KEYS do
@@ -266,14 +264,12 @@ function textOf(lua: string): Text {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
-function script(source: string, args: number | undefined): Script {
-  const body = bare(source);
-  return { ...textOf(body), body, args };
+function script(source: string, args: number | undefined, begin = ''): Script {
+  return { ...textOf(`${begin}${bare(source)}`), args };
 }
 
 function onRecord(source: string, args: number): Script {
-  const body = bare(source);
-  return { ...textOf(`${RECORD}${body}`), body, args };
+  return script(source, args, RECORD);
 }
 
 /** Redis does not need the comments, which are a third of the text. */

@@ -1,5 +1,5 @@
 // What one tick sends to a node goes out as one write. The client could gather commands itself (enableAutoPipelining), but
-// sends nothing more until all replies of what it gathered before have come in: half a round trip more for everybody.
+// sends nothing more until all replies of what it gathered before have come in: up to a round trip more for everybody.
 
 import type { Redis } from 'ioredis';
 
